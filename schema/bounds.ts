@@ -1,0 +1,9 @@
+// Bounds of the registry and the HTTP API. Those of the wire are in protocol/wire/limits.ts.
+
+export const bounds = {
+  /** Agents in one page. Their names are bound parameters of one query, of which D1 takes 100; each costs a call for its presence. */
+  agentsPageMax: 50,
+  agentsPageDefault: 20,
+  /** One certificate in PEM; a usual one has 1,000 to 3,000 characters. */
+  certificateCharsMax: 16_384,
+} as const;

@@ -1,0 +1,106 @@
+// The shapes of HTTP requests and answers (zod): the source of validation and of GET /v1/openapi.json. No behaviour here.
+import { z } from "zod";
+import { AgentId, CapabilityName } from "../protocol/wire/ids.ts";
+import { bounds } from "./bounds.ts";
+import { standings } from "./tables.ts";
+
+/** An account: the same alphabet as an agent, so that `account/agent` names one object and no other. */
+export const AccountId = AgentId;
+
+/** The account of a broker that has one: the embedded one. The API makes it at the first registration. */
+export const defaultAccount = "local";
+
+export const Fingerprint = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, "the SHA-256 of the certificate: 64 lower-case hex digits, no colons");
+
+// The document says what is meant, a JSON Schema; that it is JSON is all that is checked.
+const JsonSchema = z.json().meta({ type: ["object", "boolean"] });
+const Time = z.iso.datetime().describe("RFC 3339, UTC");
+
+/** RFC 9457, with the members that ERROR frames have too. */
+export const Problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string(),
+    reason: z.string(),
+    detail: z.string(),
+    retryable: z.boolean(),
+    processed: z.enum(["no", "maybe", "yes"]),
+    scope: z.string(),
+    instance: z.string().optional(),
+    issues: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    supported: z.array(z.string()).optional(),
+  })
+  .meta({ id: "Problem" });
+
+export const Health = z.object({ status: z.literal("ok"), version: z.string() }).meta({ id: "Health" });
+
+export const ListAgentsQuery = z.object({
+  capability: CapabilityName.optional().describe("only agents that announced it"),
+  limit: z.coerce.number().int().min(1).max(bounds.agentsPageMax).default(bounds.agentsPageDefault),
+  cursor: AgentId.optional().describe("`next` of the page before"),
+});
+
+export const CapabilityEntry = z
+  .object({
+    name: CapabilityName,
+    version: z.string().optional(),
+    description: z.string().optional(),
+    input_schema: JsonSchema.optional(),
+    output_schema: JsonSchema.optional(),
+    max_concurrency: z.int().optional(),
+  })
+  .meta({ id: "Capability" });
+
+export const AgentEntry = z
+  .object({
+    agent: AgentId,
+    status: z.enum(standings),
+    connected: z.boolean(),
+    last_connected_at: Time.nullable(),
+    capabilities: z.array(CapabilityEntry),
+  })
+  .meta({ id: "Agent" });
+
+export const AgentPage = z.object({ agents: z.array(AgentEntry), next: AgentId.optional() }).meta({ id: "AgentPage" });
+
+export const RegisterCertificate = z
+  .strictObject({
+    account: AccountId.default(defaultAccount),
+    agent_id: AgentId,
+    certificate: z.string().max(bounds.certificateCharsMax).describe("one X.509 certificate, PEM"),
+  })
+  .meta({ id: "RegisterCertificate" });
+
+export const RegisteredCertificate = z
+  .object({
+    account: AccountId,
+    agent_id: AgentId,
+    fingerprint: Fingerprint,
+    serial: z.string(),
+    subject: z.string(),
+    not_before: Time,
+    not_after: Time,
+  })
+  .meta({ id: "RegisteredCertificate" });
+
+export const RevokedCertificate = z
+  .object({
+    account: AccountId,
+    agent_id: AgentId,
+    fingerprint: Fingerprint,
+    status: z.literal("revoked"),
+    closed: z.int().describe("live sockets that were closed"),
+  })
+  .meta({ id: "RevokedCertificate" });
+
+export const AccountQuery = z.object({ account: AccountId.default(defaultAccount) });
+
+export const ChangeAgent = z.strictObject({ status: z.enum(standings) }).meta({ id: "ChangeAgent" });
+
+export const ChangedAgent = z
+  .object({ account: AccountId, agent_id: AgentId, status: z.enum(standings), closed: z.int() })
+  .meta({ id: "ChangedAgent" });

@@ -1,0 +1,65 @@
+// What an agent announced it can do. An announcement replaces the one before it as a whole; equal ones write no row.
+import { and, eq, sql } from "drizzle-orm";
+import type { Database } from "../database.ts";
+import { capabilities, type Json } from "../tables.ts";
+
+/** A capability with the members of REGISTER and CAPABILITY_ANNOUNCE; `name` is unique within its agent. */
+export interface Capability {
+  name: string;
+  version?: string | undefined;
+  description?: string | undefined;
+  input_schema?: Json | undefined;
+  output_schema?: Json | undefined;
+  max_concurrency?: number | undefined;
+}
+
+/**
+ * Makes these the capabilities of the agent: all or nothing, in one batch of two statements, however many there are.
+ * The list travels as one JSON parameter (D1 binds at most 100), and a row that is equal is not written: agents announce
+ * the same list at every connect, and rows written are the bill. Of equal names the last one counts.
+ * @throws when the agent is not in the registry (foreign key).
+ */
+export async function replaceCapabilities(
+  db: Database,
+  account: string,
+  agent: string,
+  announced: readonly Capability[],
+): Promise<void> {
+  const list = JSON.stringify(announced);
+  const gone = db
+    .delete(capabilities)
+    .where(
+      and(
+        eq(capabilities.accountId, account),
+        eq(capabilities.agentId, agent),
+        sql`${capabilities.name} not in (select value ->> '$.name' from json_each(${list}))`,
+      ),
+    );
+  const written = db
+    .insert(capabilities)
+    // The order of the columns is that of the table, which Drizzle names before the select. `->` keeps JSON as its text;
+    // `where true` tells SQLite's parser that the ON CONFLICT after it is the insert's.
+    .select(
+      sql`select ${account}, ${agent}, value ->> '$.name', value ->> '$.version', value ->> '$.description',
+        value -> '$.input_schema', value -> '$.output_schema', value ->> '$.max_concurrency'
+        from json_each(${list}) where true`,
+    )
+    .onConflictDoUpdate({
+      target: [capabilities.accountId, capabilities.agentId, capabilities.name],
+      set: {
+        version: sql`excluded.version`,
+        description: sql`excluded.description`,
+        inputSchema: sql`excluded.input_schema`,
+        outputSchema: sql`excluded.output_schema`,
+        maxConcurrency: sql`excluded.max_concurrency`,
+      },
+      setWhere: sql`(${capabilities.version}, ${capabilities.description}, ${capabilities.inputSchema}, ${capabilities.outputSchema}, ${capabilities.maxConcurrency})
+        is not (excluded.version, excluded.description, excluded.input_schema, excluded.output_schema, excluded.max_concurrency)`,
+    });
+  await db.batch([gone, written]);
+}
+
+/** A row of SQL as the wire has it: what is null was not said. */
+export function withoutNulls(row: { [K in keyof Required<Capability>]: Capability[K] | null }): Capability {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as unknown as Capability;
+}

@@ -1,0 +1,92 @@
+// The tables of D1: what is looked up (never what is on the message path). Times are epoch milliseconds.
+// After a change here run `npm run schema:generate`; migrations are generated, and never edited once applied anywhere.
+import { foreignKey, index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+
+/** Any JSON value: a JSON Schema is an object or a boolean, and the broker stores it without judging it. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+export const standings = ["active", "suspended"] as const;
+/** Whether an account or an agent may connect. */
+export type Standing = (typeof standings)[number];
+
+export const certificateStatuses = ["active", "revoked"] as const;
+export type CertificateStatus = (typeof certificateStatuses)[number];
+
+export const accounts = sqliteTable("accounts", {
+  id: text("id").primaryKey(),
+  name: text("name").notNull(),
+  status: text("status", { enum: standings }).notNull().default("active"),
+  createdAt: integer("created_at").notNull(),
+});
+
+export const agents = sqliteTable(
+  "agents",
+  {
+    accountId: text("account_id")
+      .notNull()
+      .references(() => accounts.id),
+    id: text("id").notNull(),
+    status: text("status", { enum: standings }).notNull().default("active"),
+    createdAt: integer("created_at").notNull(),
+    /** Null until the agent has connected once: such an agent has no object to ask for its presence. */
+    lastConnectedAt: integer("last_connected_at"),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.id] })],
+);
+
+export const certificates = sqliteTable(
+  "certificates",
+  {
+    /** SHA-256 of the DER: 64 lower-case hex digits, as `request.cf.tlsClientAuth.certFingerprintSHA256` has it. */
+    fingerprint: text("fingerprint").primaryKey(),
+    accountId: text("account_id").notNull(),
+    agentId: text("agent_id").notNull(),
+    serial: text("serial").notNull(),
+    subject: text("subject").notNull(),
+    notBefore: integer("not_before").notNull(),
+    notAfter: integer("not_after").notNull(),
+    status: text("status", { enum: certificateStatuses }).notNull().default("active"),
+    createdAt: integer("created_at").notNull(),
+    revokedAt: integer("revoked_at"),
+  },
+  (t) => [
+    index("certificates_by_agent").on(t.accountId, t.agentId),
+    foreignKey({ columns: [t.accountId, t.agentId], foreignColumns: [agents.accountId, agents.id] }),
+  ],
+);
+
+export const capabilities = sqliteTable(
+  "capabilities",
+  {
+    accountId: text("account_id").notNull(),
+    agentId: text("agent_id").notNull(),
+    name: text("name").notNull(),
+    version: text("version"),
+    description: text("description"),
+    inputSchema: text("input_schema", { mode: "json" }).$type<Json>(),
+    outputSchema: text("output_schema", { mode: "json" }).$type<Json>(),
+    maxConcurrency: integer("max_concurrency"),
+  },
+  (t) => [
+    primaryKey({ columns: [t.accountId, t.agentId, t.name] }),
+    // With the agent in it, "who in this account can do X" is answered in order from the index alone.
+    index("capabilities_by_name").on(t.accountId, t.name, t.agentId),
+    foreignKey({ columns: [t.accountId, t.agentId], foreignColumns: [agents.accountId, agents.id] }),
+  ],
+);
+
+/** The index of sessions, for people and lists. The truth about a session is in its SessionObject. */
+export const sessions = sqliteTable(
+  "sessions",
+  {
+    accountId: text("account_id").notNull(),
+    id: text("id").notNull(),
+    initiator: text("initiator").notNull(),
+    responder: text("responder").notNull(),
+    state: text("state").notNull(),
+    reason: text("reason"),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.id] }), index("sessions_by_time").on(t.accountId, t.updatedAt)],
+);
