@@ -1,0 +1,12 @@
+// What `env` and `exports` of "cloudflare:workers" are in tests: the Worker's own, and what vitest.config.ts adds.
+declare namespace Cloudflare {
+  interface Env extends Required<Pick<import("../../worker/env.ts").Env, "ADMIN_TOKEN">> {
+    DB: D1Database;
+    AGENTS: import("../../worker/env.ts").Env["AGENTS"];
+    SESSIONS: import("../../worker/env.ts").Env["SESSIONS"];
+    TEST_MIGRATIONS: import("cloudflare:test").D1Migration[];
+  }
+  interface GlobalProps {
+    mainModule: typeof import("../../worker/index.ts");
+  }
+}

@@ -1,0 +1,38 @@
+// GET /health and the document of the API: open to everybody, and true.
+import { exports } from "cloudflare:workers";
+import { expect, it } from "vitest";
+import packageJson from "../../../package.json" with { type: "json" };
+
+const get = (path: string) => exports.default.fetch(new Request(`https://broker.example${path}`));
+
+it("says that it runs, and its version, to everybody", async () => {
+  const response = await get("/health");
+  expect(response.status).toBe(200);
+  expect(await response.json()).toEqual({ status: "ok", version: packageJson.version });
+});
+
+it("describes every route in openapi.json, with its security and its problems", async () => {
+  const response = await get("/v1/openapi.json");
+  expect(response.status).toBe(200);
+  const document = await response.json<{
+    paths: Record<string, Record<string, { security?: object[]; responses: Record<string, object> }>>;
+    components: { schemas: Record<string, object>; securitySchemes: Record<string, object> };
+  }>();
+  const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { security, responses }]) => {
+      expect(Object.keys(responses)).toContain("default");
+      return `${method.toUpperCase()} ${path} ${security?.flatMap((s) => Object.keys(s)).join() ?? "open"}`;
+    }),
+  );
+  expect(routes.sort()).toEqual([
+    "DELETE /v1/certificates/{fingerprint} adminToken",
+    "GET /health open",
+    "GET /v1/agents clientCertificate",
+    "GET /v1/connect clientCertificate",
+    "GET /v1/sessions/{session_id} clientCertificate",
+    "PATCH /v1/agents/{agent_id} adminToken",
+    "POST /v1/certificates adminToken",
+  ]);
+  expect(Object.keys(document.components.securitySchemes)).toEqual(["clientCertificate", "adminToken"]);
+  expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining(["Problem", "Agent", "AgentPage"]));
+});

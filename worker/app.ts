@@ -1,0 +1,38 @@
+// The HTTP application: which checks and routes there are, and what becomes of everything that none of them answers.
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { HTTPException } from "hono/http-exception";
+import type { App } from "./env.ts";
+import { throughEdge } from "./identity/middleware.ts";
+import { internalProblem, issuesOf, problem } from "./problem.ts";
+import { agentRoutes } from "./routes/agents.ts";
+import { certificateRoutes } from "./routes/certificates.ts";
+import { healthRoutes, version } from "./routes/health.ts";
+import { upgradeRoutes } from "./routes/upgrades.ts";
+
+/** The application; `app.fetch(request, env)` answers every request. */
+export function createApp(): OpenAPIHono<App> {
+  const app = new OpenAPIHono<App>({
+    defaultHook: (result, c) =>
+      result.success ? undefined : problem(c, "invalid_request", { issues: issuesOf(result.error) }),
+  });
+  app.use(throughEdge);
+  app.notFound((c) => problem(c, "route_unknown"));
+  app.onError((cause, c) =>
+    // Hono throws one for a body that is not JSON.
+    cause instanceof HTTPException && cause.status < 500
+      ? problem(c, "invalid_request", { issues: [{ path: "", message: cause.message }] })
+      : internalProblem(c, cause),
+  );
+
+  healthRoutes(app);
+  upgradeRoutes(app);
+  agentRoutes(app);
+  certificateRoutes(app);
+
+  app.openAPIRegistry.registerComponent("securitySchemes", "clientCertificate", { type: "mutualTLS" });
+  app.openAPIRegistry.registerComponent("securitySchemes", "adminToken", { type: "http", scheme: "bearer" });
+  // Not by `app.doc31`, which answers its own failure with the bare error.
+  const document = () => app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "agentworks", version } });
+  app.get("/v1/openapi.json", (c) => c.json(document()));
+  return app;
+}

@@ -1,0 +1,10 @@
+// The Worker's entry: the application, and the object classes that wrangler.toml binds. Nothing else may be exported here.
+import { createApp } from "./app.ts";
+import type { Env } from "./env.ts";
+
+export { AgentObject } from "../durable-objects/agent-object.ts";
+export { SessionObject } from "../durable-objects/session-object.ts";
+
+const app = createApp();
+
+export default { fetch: app.fetch } satisfies ExportedHandler<Env>;

@@ -1,0 +1,65 @@
+// Agents: GET for agents (those of their own account), PATCH for the administrator.
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { drizzle } from "drizzle-orm/d1";
+import { closeCodes } from "../../protocol/wire/errors.ts";
+import { AgentId } from "../../protocol/wire/ids.ts";
+import { AccountQuery, AgentPage, ChangeAgent, ChangedAgent, ListAgentsQuery } from "../../schema/http.ts";
+import { listAgents, setAgentStatus } from "../../schema/registry.ts";
+import type { App } from "../env.ts";
+import { administrative, identified } from "../identity/middleware.ts";
+import { agentObject, isConnected } from "../objects.ts";
+import { problem } from "../problem.ts";
+import { json, problems } from "./responses.ts";
+
+const list = createRoute({
+  method: "get",
+  path: "/v1/agents",
+  description: "The agents of the certificate's account, in the order of their names.",
+  security: [{ clientCertificate: [] }],
+  middleware: [identified] as const,
+  request: { query: ListAgentsQuery },
+  responses: { 200: json(AgentPage, "one page of agents"), ...problems },
+});
+
+const change = createRoute({
+  method: "patch",
+  path: "/v1/agents/{agent_id}",
+  description: "Suspends an agent and closes its live sockets (4403), or makes it active again.",
+  security: [{ adminToken: [] }],
+  middleware: [administrative] as const,
+  request: {
+    params: z.object({ agent_id: AgentId }),
+    query: AccountQuery,
+    body: { required: true, content: { "application/json": { schema: ChangeAgent } } },
+  },
+  responses: { 200: json(ChangedAgent, "the agent as it is now"), ...problems },
+});
+
+export function agentRoutes(app: OpenAPIHono<App>): void {
+  app.openapi(list, async (c) => {
+    const { account } = c.var.identity;
+    const page = await listAgents(drizzle(c.env.DB), account, c.req.valid("query"));
+    const agents = await Promise.all(
+      page.agents.map(async ({ last_connected_at: at, ...agent }) => ({
+        ...agent,
+        last_connected_at: at === null ? null : new Date(at).toISOString(),
+        // Asking makes the object: one that never connected has none, and needs none.
+        connected: at !== null && (await isConnected(c.env, account, agent.agent)),
+      })),
+    );
+    return c.json({ ...page, agents }, 200);
+  });
+
+  app.openapi(change, async (c) => {
+    const { agent_id: agent } = c.req.valid("param");
+    const { account } = c.req.valid("query");
+    const { status } = c.req.valid("json");
+    if (!(await setAgentStatus(drizzle(c.env.DB), account, agent, status))) return problem(c, "agent_not_found");
+    // First the registry, then the sockets: who reconnects in between is refused.
+    const closed =
+      status === "suspended"
+        ? await agentObject(c.env, account, agent).disconnect(closeCodes.revoked, "agent_suspended")
+        : 0;
+    return c.json({ account, agent_id: agent, status, closed }, 200);
+  });
+}

@@ -1,0 +1,17 @@
+// How routes declare what they answer, for openapi.json and for the types of their handlers.
+import type { z } from "@hono/zod-openapi";
+import { Problem } from "../../schema/http.ts";
+
+/** A JSON answer. */
+export const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
+  description,
+  content: { "application/json": { schema } },
+});
+
+/** Every other status of a route. */
+export const problems = {
+  default: {
+    description: "a problem (RFC 9457); `reason` says which",
+    content: { "application/problem+json": { schema: Problem } },
+  },
+} as const;
