@@ -1,0 +1,168 @@
+// The embedded broker: a state folder, a Worker on workerd, and the edge before it, started and stopped as one.
+// `npm start`, the tests, the demo and the bench all start theirs here.
+
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Miniflare } from "miniflare";
+import { defaultAccount } from "../../schema/http.ts";
+import { type Authority, openAuthority } from "../certificates/authority.ts";
+import { type Edge, startEdge } from "../edge/edge.ts";
+import { certificatesIn } from "../edge/tls-client-auth.ts";
+import { Failure, messageOf } from "../failure.ts";
+import { applyMigrations } from "./migrations.ts";
+import { type Runtime, startRuntime } from "./runtime.ts";
+import { StateFolder } from "./state-folder.ts";
+import { describeWorker, type WorkerDescription } from "./worker.ts";
+
+export interface WorkerBehindEdgeOptions {
+  /** Folder of the CA, the lock and, under `workerd/`, of D1 and the objects. Made when missing. */
+  stateDir: string;
+  worker: WorkerDescription;
+  /** 0, the default, takes any free port. */
+  agentsPort?: number;
+  apiPort?: number;
+  /** A PEM file of further CAs whose agents are verified. */
+  clientCaFile?: string;
+  /** Text bindings beside EDGE_SECRET. */
+  bindings?: Record<string, string>;
+}
+
+export interface WorkerBehindEdge {
+  /** `wss://localhost:<port>`. */
+  readonly agentsUrl: string;
+  /** `http://localhost:<port>`. */
+  readonly apiUrl: string;
+  readonly stateDir: string;
+  /** The same, held by this process until `close`. */
+  readonly folder: StateFolder;
+  readonly caFile: string;
+  /** Signs certificates that the edge verifies; it does not register them anywhere. */
+  readonly authority: Authority;
+  readonly edge: Edge;
+  /** What the edge proves itself with; tests speak to the inner port with and without it. */
+  readonly edgeSecret: string;
+  /** The Worker's own port, `http://127.0.0.1:<port>`; `undefined` while workerd restarts. */
+  innerUrl(): string | undefined;
+  readonly miniflare: Miniflare;
+  workerdPid(): number | undefined;
+  /** Ends everything and lets go of the folder. A second call waits for the first. */
+  close(): Promise<void>;
+}
+
+export interface Broker extends WorkerBehindEdge {
+  readonly adminToken: string;
+}
+
+export type BrokerOptions = Omit<WorkerBehindEdgeOptions, "worker"> & {
+  /** Instead of the Worker of wrangler.toml. */
+  worker?: WorkerDescription;
+};
+
+const secret = (): string => randomBytes(32).toString("base64url");
+
+async function readClientCas(file: string | undefined): Promise<string[]> {
+  if (file === undefined) return [];
+  const pem = await readFile(file, "utf8").catch((error: unknown) => {
+    throw new Failure(`Cannot read the CA file ${file}: ${messageOf(error)}.`);
+  });
+  let count: number;
+  try {
+    count = certificatesIn(pem).filter((certificate) => certificate.ca).length;
+  } catch (error) {
+    throw new Failure(`The CA file ${file} is damaged: ${messageOf(error)}.`);
+  }
+  if (count === 0) throw new Failure(`The CA file ${file} holds no CA certificate in PEM form.`);
+  return [pem];
+}
+
+/** Runs `steps` in reverse order; one that fails does not keep the others from running. */
+async function unwind(steps: (() => Promise<void>)[]): Promise<void> {
+  for (const step of steps.reverse()) await step().catch((error: unknown) => console.error(error));
+}
+
+/** Any Worker behind the edge. Throws a Failure for a taken port, a bad state folder, damaged CA files, a Worker that does not start. */
+export async function startWorkerBehindEdge(options: WorkerBehindEdgeOptions): Promise<WorkerBehindEdge> {
+  const clientCas = await readClientCas(options.clientCaFile);
+  const folder = await StateFolder.hold(options.stateDir);
+  const undo: (() => Promise<void>)[] = [() => folder.release()];
+  try {
+    const authority = await openAuthority(folder.dir);
+    const edgeSecret = secret();
+    let runtime: Runtime | undefined;
+    // The ports first: they fail fast, and until the Worker is up the edge answers 500 retryable.
+    const edge = await startEdge({
+      agentsPort: options.agentsPort ?? 0,
+      apiPort: options.apiPort ?? 0,
+      inner: () => runtime?.inner(),
+      secret: edgeSecret,
+      server: await authority.issueServer(),
+      clientCas: [authority.certificate, ...clientCas],
+    });
+    undo.push(() => edge.close());
+    const started = await startRuntime({
+      worker: options.worker,
+      persistTo: join(folder.dir, "workerd"),
+      bindings: { ...options.bindings, EDGE_SECRET: edgeSecret },
+      onWorkerd: (pid) => void folder.noteWorkerd(pid).catch((error: unknown) => console.error(error)),
+    });
+    undo.splice(1, 0, () => started.close());
+    for (const [binding, { migrationsDir }] of Object.entries(options.worker.databases)) {
+      if (migrationsDir === undefined) continue;
+      await applyMigrations(await started.miniflare.getD1Database(binding), migrationsDir);
+    }
+    runtime = started;
+    let closing: Promise<void> | undefined;
+    return {
+      agentsUrl: `wss://localhost:${edge.agentsPort}`,
+      apiUrl: `http://localhost:${edge.apiPort}`,
+      stateDir: folder.dir,
+      folder,
+      caFile: authority.certificateFile,
+      authority,
+      edge,
+      edgeSecret,
+      innerUrl: () => {
+        const inner = started.inner();
+        return inner && `http://${inner.host}:${inner.port}`;
+      },
+      miniflare: started.miniflare,
+      workerdPid: started.workerdPid,
+      close: () => {
+        closing ??= unwind(undo);
+        return closing;
+      },
+    };
+  } catch (error) {
+    await unwind(undo);
+    throw error;
+  }
+}
+
+/** The API would make the account at the first registration; it is there from the start so that D1 can be looked at. */
+async function addLocalAccount(miniflare: Miniflare): Promise<void> {
+  const database = await miniflare.getD1Database("DB");
+  await database
+    .prepare("INSERT OR IGNORE INTO accounts (id, name, created_at) VALUES (?1, ?1, ?2)")
+    .bind(defaultAccount, Date.now())
+    .run();
+}
+
+/** The embedded broker, ready for agents and announced in `broker.json`. Failures as of `startWorkerBehindEdge`. */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const adminToken = secret();
+  const worker = options.worker ?? describeWorker();
+  const running = await startWorkerBehindEdge({
+    ...options,
+    worker,
+    bindings: { ...options.bindings, ADMIN_TOKEN: adminToken },
+  });
+  try {
+    if (worker.databases.DB?.migrationsDir !== undefined) await addLocalAccount(running.miniflare);
+    await running.folder.publish({ agentsUrl: running.agentsUrl, apiUrl: running.apiUrl, adminToken });
+    return { ...running, adminToken };
+  } catch (error) {
+    await running.close();
+    throw error;
+  }
+}

@@ -1,0 +1,125 @@
+// One Worker on one workerd, through Miniflare: started, watched, and ended with this process whatever ends it.
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { ChildProcess } from "node:child_process";
+import { subscribe } from "node:diagnostics_channel";
+import { basename } from "node:path";
+import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
+import type { InnerAddress } from "../edge/forward.ts";
+import { Failure, messageOf } from "../failure.ts";
+import { tieToThisProcess } from "./process.ts";
+import { bundle, type WorkerDescription } from "./worker.ts";
+
+export interface RuntimeOptions {
+  worker: WorkerDescription;
+  /** Where D1 and the objects are kept. */
+  persistTo: string;
+  /** Text bindings. */
+  bindings: Record<string, string>;
+  /** Called with the pid of every workerd that is started, also after a crash of workerd. */
+  onWorkerd?: (pid: number) => void;
+}
+
+export interface Runtime {
+  readonly miniflare: Miniflare;
+  /** Where the Worker listens; `undefined` while it is not up. */
+  inner(): InnerAddress | undefined;
+  /** `undefined` between a crash of workerd and its restart. */
+  workerdPid(): number | undefined;
+  close(): Promise<void>;
+}
+
+// Miniflare keeps its child to itself. Node tells of every child on a channel; the asynchronous context in which Miniflare
+// was made tells whose child it is, so that several runtimes in one process do not mix up theirs.
+const births = new AsyncLocalStorage<(child: ChildProcess) => void>();
+subscribe("child_process", (message) => {
+  const { process: child } = message as { process: ChildProcess };
+  births.getStore()?.(child);
+});
+
+function miniflareOptions(options: RuntimeOptions, script: string, onRestart: () => Promise<void>): MiniflareOptions {
+  const { worker } = options;
+  const classes = Object.values(worker.durableObjects);
+  const text = (value: string) => ({ type: "text" as const, value });
+  return {
+    host: "127.0.0.1",
+    port: 0,
+    // Otherwise Miniflare fetches a sample of request.cf from the network.
+    cf: false,
+    logRequests: false,
+    log: new Log(LogLevel.WARN),
+    enableDevRegistry: false,
+    telemetry: { enabled: false },
+    resourcePersistencePath: options.persistTo,
+    unsafeHandleRuntimeRestart: onRestart,
+    workers: [
+      {
+        config: {
+          name: worker.name,
+          compatibilityDate: worker.compatibilityDate,
+          compatibilityFlags: worker.compatibilityFlags,
+          manifest: { mainModule: "index.mjs", modules: { "index.mjs": { type: "esm", contents: script } } },
+          env: {
+            ...Object.fromEntries(Object.entries(options.bindings).map(([name, value]) => [name, text(value)])),
+            ...Object.fromEntries(
+              Object.entries(worker.durableObjects).map(([name, exportName]) => [
+                name,
+                { type: "durable-object" as const, worker: worker.name, exportName },
+              ]),
+            ),
+            ...Object.fromEntries(
+              Object.entries(worker.databases).map(([name, { id }]) => [name, { type: "d1" as const, id }]),
+            ),
+          },
+          exports: Object.fromEntries(
+            classes.map((name) => [name, { type: "durable-object" as const, storage: "sqlite" as const }]),
+          ),
+        },
+        // A socket straight to the Worker: Miniflare's own front would cost every connection a hop.
+        dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
+      },
+    ],
+  };
+}
+
+/** Bundles and starts a Worker. Throws a Failure when it does not build or the runtime does not come up. */
+export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const script = await bundle(options.worker.entry);
+  let workerd: ChildProcess | undefined;
+  let inner: InnerAddress | undefined;
+  const adopt = (child: ChildProcess): void => {
+    child.once("spawn", () => {
+      if (child.pid === undefined || !basename(child.spawnfile).startsWith("workerd")) return;
+      workerd = child;
+      const release = births.exit(() => tieToThisProcess(child.pid ?? 0));
+      child.once("exit", () => {
+        release();
+        if (workerd !== child) return;
+        workerd = undefined;
+        inner = undefined;
+      });
+      options.onWorkerd?.(child.pid);
+    });
+  };
+  const locate = async (miniflare: Miniflare): Promise<void> => {
+    const url = await miniflare.unsafeGetDirectURL();
+    inner = { host: url.hostname, port: Number(url.port) };
+  };
+  const miniflare: Miniflare = births.run(
+    adopt,
+    () => new Miniflare(miniflareOptions(options, script, () => locate(miniflare))),
+  );
+  try {
+    await miniflare.ready;
+    await locate(miniflare);
+  } catch (error) {
+    await miniflare.dispose().catch(() => undefined);
+    throw new Failure(`The Worker does not start: ${messageOf(error)}`);
+  }
+  return {
+    miniflare,
+    inner: () => inner,
+    workerdPid: () => workerd?.pid,
+    close: () => miniflare.dispose(),
+  };
+}
