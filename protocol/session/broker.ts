@@ -1,0 +1,398 @@
+// The broker half of a session: everything reliable, as (event, now) → ordered effects. No clock, no dice, no I/O, no await.
+// `SessionObject` drives it on the edge; tests and the simulator drive it in virtual time. The stream of work itself is in
+// `intake.ts`; this file owns life and attachment: init, accept, reject, resume, close, expiry.
+import { type Capability, type FromClient, isWork, type SessionEnvelope } from "../wire/envelope.ts";
+import { closeCodes, type ErrorReason, errorBody } from "../wire/errors.ts";
+import type { AgentId, Uuid } from "../wire/ids.ts";
+import { limits } from "../wire/limits.ts";
+import { Direction } from "./direction.ts";
+import type { AttachKey, Cursors, Output, Saved, SessionRecord } from "./effects.ts";
+import { Intake } from "./intake.ts";
+import { Outbox } from "./outbox.ts";
+import { afterStep, isEnded, isLive, type SessionStep } from "./states.ts";
+import { otherSide, type Side, type TaskTable } from "./tasks.ts";
+import { dueTimers, nextDeadline } from "./timers.ts";
+
+/** One inbound frame's envelopes for this session, with what the adapter knows about who sent them. */
+export interface Inbound {
+  agent: AgentId;
+  attach: AttachKey;
+  envelopes: readonly SessionEnvelope[];
+  /** What the agent announced: needed where a SESSION_INIT or SESSION_ACCEPT is in the frame. */
+  capabilities?: readonly Capability[];
+}
+
+/** Dice, brought from outside. */
+export interface Mint {
+  /** A fresh UUIDv7 for a frame of the broker's own. */
+  id(): Uuid;
+  /** A fresh name for a session's storage. */
+  epoch(): string;
+}
+
+export class BrokerSession {
+  readonly #mint: Mint;
+  readonly #directions: [Direction, Direction] = [new Direction(), new Direction()];
+  readonly #intake: Intake;
+  #record: SessionRecord | undefined;
+  #out: Outbox;
+
+  constructor(tasks: TaskTable, mint: Mint, saved?: Saved) {
+    this.#mint = mint;
+    this.#record = saved?.record;
+    const latest = saved && latestCursors(saved);
+    if (saved && latest) {
+      for (const side of [0, 1] as const)
+        this.#directions[side].restore(saved.rows[side], latest.acked[side], latest.granted[side], latest.sent[side]);
+    }
+    this.#intake = new Intake(this.#directions, tasks, mint);
+    this.#out = new Outbox(this.#directions, latest);
+  }
+
+  /** The session as it is stored, or undefined: there is none. */
+  get record(): Readonly<SessionRecord> | undefined {
+    return this.#record;
+  }
+
+  /** Whether a direct socket of this agent may be opened. */
+  isParticipant(agent: AgentId): boolean {
+    return this.#record?.agents.includes(agent) ?? false;
+  }
+
+  /** A frame came in. */
+  receive(inbound: Inbound, now: number): Output {
+    this.#out.begin(now);
+    const { agent, attach } = inbound;
+    for (const envelope of inbound.envelopes) {
+      const record = this.#record;
+      if (envelope.type === "SESSION_INIT") this.#init(envelope, inbound, now);
+      else if (record === undefined || !record.agents.includes(agent)) this.#out.fault("session_unknown", envelope);
+      else {
+        const side: Side = record.agents[0] === agent ? 0 : 1;
+        if (envelope.type === "SESSION_ACCEPT") this.#accept(record, side, envelope, inbound, now);
+        else if (envelope.type === "SESSION_REJECT") this.#reject(record, side, envelope, now);
+        else if (envelope.type === "SESSION_RESUME") this.#resume(record, side, envelope, attach);
+        else this.#work(record, side, attach, envelope);
+      }
+    }
+    this.#settle();
+    return this.#finish();
+  }
+
+  /** The responder has no connection that could take the offer. */
+  offerFailed(reason: ErrorReason, now: number): Output {
+    this.#out.begin(now);
+    if (this.#record?.state === "pending") this.#end(this.#record, "reject", { reason }, now);
+    return this.#finish();
+  }
+
+  /** An attachment turned out to be gone. Older than the present one: nothing happens. */
+  detached(side: Side, attach: AttachKey, now: number): Output {
+    this.#out.begin(now);
+    const record = this.#record;
+    if (record && record.attach[side] === attach) {
+      record.attach[side] = null;
+      this.#out.changed();
+    }
+    return this.#finish();
+  }
+
+  /** The index (D1, the agents' lists) has the state of `record` as it was then. */
+  indexed(state: SessionRecord["state"], now: number): Output {
+    this.#out.begin(now);
+    const record = this.#record;
+    if (record && record.state === state && record.timers.index !== undefined) {
+      delete record.timers.index;
+      this.#out.changed();
+    }
+    return this.#finish();
+  }
+
+  /**
+   * The alarm rang.
+   * @param lastWorkAt when the newest row was written, if there is one
+   */
+  wake(lastWorkAt: number | undefined, now: number): Output {
+    this.#out.begin(now);
+    const record = this.#record;
+    for (const name of record ? dueTimers(record.timers, now) : []) {
+      if (record === undefined || record.timers[name] === undefined) continue;
+      if (name === "index") {
+        record.timers.index = now + limits.indexRetryMs;
+        this.#out.changed();
+        this.#out.index(record);
+      } else if (name === "offer") this.#end(record, "expire", { reason: "offer_expired" }, now);
+      else {
+        const idleAt = (lastWorkAt ?? record.created_at) + limits.sessionIdleMs;
+        if (idleAt <= now) this.#end(record, "expire", { reason: "session_closed" }, now);
+        else record.timers.idle = idleAt;
+        this.#out.changed();
+      }
+    }
+    return this.#finish();
+  }
+
+  /** Closes whatever sockets the agent has here (its certificate was revoked, it was suspended). */
+  expel(agent: AgentId, code: number, reason: string, now: number): Output {
+    this.#out.begin(now);
+    const record = this.#record;
+    if (record?.agents.includes(agent)) {
+      const side: Side = record.agents[0] === agent ? 0 : 1;
+      const attach = record.attach[side];
+      if (attach !== null) {
+        this.#out.close(side, attach, code, reason);
+        record.attach[side] = null;
+        this.#out.changed();
+      }
+    }
+    return this.#finish();
+  }
+
+  // --- life
+
+  #init(envelope: FromClient<"SESSION_INIT">, { agent, attach, capabilities = [] }: Inbound, now: number): void {
+    const record = this.#record;
+    if (record !== undefined) return this.#initAgain(record, envelope, agent, attach);
+    if (envelope.to === agent) return this.#out.fault("self_session", envelope);
+    const { id, session_id, to, timestamp, traceparent, data } = envelope;
+    const offer = JSON.stringify({
+      type: "SESSION_INIT",
+      id,
+      session_id,
+      from: agent,
+      to,
+      timestamp,
+      traceparent,
+      data: { ...(data.metadata !== undefined && { metadata: data.metadata }), capabilities },
+    });
+    this.#record = {
+      session_id,
+      agents: [agent, to],
+      state: "pending",
+      epoch: this.#mint.epoch(),
+      init_id: id,
+      capabilities: [[...capabilities], []],
+      offer,
+      attach: [attach, null],
+      paused: [false, false],
+      created_at: now,
+      timers: { offer: now + limits.offerMs },
+    };
+    this.#out.changed();
+    this.#out.offer(to, offer);
+  }
+
+  /** The initiator did not hear the answer: it is given again (N3). Anyone else only learns that the name is taken. */
+  #initAgain(record: SessionRecord, envelope: FromClient<"SESSION_INIT">, agent: AgentId, attach: AttachKey): void {
+    if (record.agents[0] !== agent || record.agents[1] !== envelope.to)
+      return this.#out.fault("session_exists", envelope);
+    record.init_id = envelope.id;
+    if (record.state === "pending") {
+      this.#moveTo(record, 0, attach);
+      this.#out.offer(record.agents[1], record.offer);
+    } else if (isLive(record.state) && this.#isUntouched(0)) {
+      this.#moveTo(record, 0, attach);
+      this.#sayAccepted(record, 0, envelope.id);
+      this.#out.pump(0, record);
+    } else if (record.state === "rejected" || record.state === "expired") this.#sayRejected(record, true);
+    else this.#out.fault(isEnded(record.state) ? "session_closed" : "session_exists", envelope);
+  }
+
+  #accept(
+    record: SessionRecord,
+    side: Side,
+    envelope: FromClient<"SESSION_ACCEPT">,
+    { attach, capabilities = [] }: Inbound,
+    now: number,
+  ): void {
+    if (side === 1 && record.state === "pending") {
+      this.#step(record, "accept", now);
+      record.capabilities[1] = [...capabilities];
+      record.timers = { ...record.timers, idle: now + limits.sessionIdleMs };
+      this.#moveTo(record, 1, attach);
+      this.#sayAccepted(record, 1, envelope.id);
+      this.#sayAccepted(record, 0, record.init_id);
+    } else if (side === 1 && isLive(record.state) && record.attach[1] !== attach && this.#isUntouched(1)) {
+      this.#moveTo(record, 1, attach);
+      this.#sayAccepted(record, 1, envelope.id);
+      this.#out.pump(1, record);
+    } else this.#out.fault(isEnded(record.state) ? "session_closed" : "session_not_pending", envelope);
+  }
+
+  #reject(record: SessionRecord, side: Side, envelope: FromClient<"SESSION_REJECT">, now: number): void {
+    if (side !== 1 || record.state !== "pending") return this.#out.fault("session_not_pending", envelope);
+    const { message } = envelope.data;
+    this.#end(record, "reject", { reason: "offer_rejected", ...(message !== undefined && { message }) }, now);
+  }
+
+  /** Neither end of this side's streams has moved: an attachment without memory is no different from the first one. */
+  #isUntouched(side: Side): boolean {
+    return this.#directions[side].received.last === 0 && this.#directions[otherSide(side)].out.acked === 0;
+  }
+
+  #sayAccepted(record: SessionRecord, side: Side, answers: Uuid): void {
+    this.#out.line(record, side, {
+      type: "SESSION_ACCEPT",
+      id: this.#mint.id(),
+      session_id: record.session_id,
+      in_reply_to: answers,
+      limit: this.#directions[side].grant(),
+      data: {
+        epoch: record.epoch,
+        peer: record.agents[otherSide(side)],
+        capabilities: record.capabilities[otherSide(side)],
+      },
+    });
+  }
+
+  #sayRejected(record: SessionRecord, asReply = false): void {
+    const { reason, message } = record.ended ?? { reason: "session_closed" };
+    const envelope = {
+      type: "SESSION_REJECT",
+      id: this.#mint.id(),
+      session_id: record.session_id,
+      in_reply_to: record.init_id,
+      data: {
+        ...errorBody(reason === "closed" ? "session_closed" : reason),
+        ...(message !== undefined && { message }),
+      },
+    } as const;
+    if (asReply) this.#out.reply(envelope);
+    else this.#out.line(record, 0, envelope);
+  }
+
+  #sayClosed(record: SessionRecord): void {
+    for (const side of [0, 1] as const) {
+      const { received, delivered } = this.#directions[side];
+      this.#out.line(record, side, {
+        type: "SESSION_CLOSED",
+        id: this.#mint.id(),
+        session_id: record.session_id,
+        data: { state: record.state, received: received.last, delivered },
+      });
+    }
+  }
+
+  // --- attachment
+
+  #resume(record: SessionRecord, side: Side, envelope: FromClient<"SESSION_RESUME">, attach: AttachKey): void {
+    const inbound = this.#directions[side];
+    const outbound = this.#directions[otherSide(side)];
+    const { epoch, received, first, next } = envelope.data;
+    const answer = {
+      type: "SESSION_RESUMED",
+      id: this.#mint.id(),
+      session_id: record.session_id,
+      in_reply_to: envelope.id,
+    } as const;
+    const facts = { state: record.state, received: inbound.received.last, delivered: inbound.delivered };
+    if (record.state === "pending") return this.#out.fault("session_not_active", envelope);
+    if (epoch !== record.epoch) {
+      return this.#out.reply({
+        ...answer,
+        limit: 0,
+        data: { outcome: "epoch_mismatch", epoch: record.epoch, ...facts },
+      });
+    }
+    if (isEnded(record.state)) {
+      return this.#out.reply({ ...answer, limit: 0, data: { outcome: "closed", epoch, ...facts } });
+    }
+    const stored = inbound.received.last;
+    const taken = envelope.ack ?? outbound.out.acked;
+    const beyond =
+      taken > received ||
+      received >= outbound.out.next ||
+      received < outbound.out.acked ||
+      stored >= next ||
+      stored + 1 < first;
+    if (beyond) return this.#out.reply({ ...answer, limit: 0, data: { outcome: "gap", epoch, ...facts } });
+
+    this.#moveTo(record, side, attach);
+    if (outbound.acknowledge(taken)) this.#out.owe(otherSide(side));
+    outbound.out.rewind(received);
+    this.#out.rewound();
+    const limit = inbound.grant();
+    this.#out.line(record, side, { ...answer, limit, data: { outcome: "resumed", epoch, ...facts } });
+    if (inbound.pausing) this.#out.line(record, side, { type: "PAUSE", session_id: record.session_id });
+    this.#out.pump(side, record);
+  }
+
+  /** The newest attachment wins (A3); an older direct socket is closed, an older connection is its agent's business. */
+  #moveTo(record: SessionRecord, side: Side, attach: AttachKey): void {
+    const before = record.attach[side];
+    if (before !== null && before !== attach)
+      this.#out.close(side, before, closeCodes.superseded, "attached elsewhere");
+    record.attach[side] = attach;
+    record.paused[side] = false;
+    this.#intake.forgive(side);
+    this.#out.changed();
+  }
+
+  // --- work
+
+  #work(record: SessionRecord, side: Side, attach: AttachKey, envelope: SessionEnvelope): void {
+    if (record.state === "pending") return this.#out.fault("session_not_active", envelope);
+    if (isEnded(record.state)) {
+      // Receipts that crossed the end are no mistake; work is.
+      return isWork(envelope) ? this.#out.fault("session_closed", envelope) : undefined;
+    }
+    if (record.attach[side] !== attach) return this.#out.fault("session_not_attached", envelope, "once");
+    if ("ack" in envelope && envelope.ack !== undefined) this.#intake.acknowledged(side, envelope, this.#out, record);
+    if (isWork(envelope)) {
+      if (this.#intake.take(record, side, attach, envelope, this.#out)) this.#step(record, "close", this.#out.now);
+    }
+    if (envelope.type === "PAUSE" || envelope.type === "RESUME") {
+      const asked = envelope.type === "PAUSE";
+      if (record.paused[side] !== asked) {
+        record.paused[side] = asked;
+        this.#out.changed();
+      }
+      if (!asked) this.#out.pump(side, record);
+    }
+  }
+
+  // --- the end of an event
+
+  #settle(): void {
+    const record = this.#record;
+    if (record === undefined) return;
+    this.#intake.flush(record, this.#out);
+    if (isLive(record.state)) this.#out.settle(record);
+    const drained = this.#directions.every((direction) => direction.out.waiting === 0);
+    if (record.state === "closing" && drained) this.#end(record, "drained", { reason: "closed" }, this.#out.now);
+  }
+
+  #end(record: SessionRecord, step: SessionStep, ended: NonNullable<SessionRecord["ended"]>, now: number): void {
+    if (!this.#step(record, step, now)) return;
+    record.ended ??= ended;
+    if (step !== "reject") this.#out.cancelTasks();
+    if (step !== "reject") this.#sayClosed(record);
+    if (step === "reject" || (step === "expire" && ended.reason === "offer_expired")) this.#sayRejected(record);
+    const { index } = record.timers;
+    record.timers = index === undefined ? {} : { index };
+  }
+
+  #step(record: SessionRecord, step: SessionStep, now: number): boolean {
+    const state = afterStep(record.state, step);
+    if (state === undefined) return false;
+    record.state = state;
+    const { offer: _, ...timers } = record.timers;
+    record.timers = { ...timers, index: now + limits.indexRetryMs };
+    this.#out.changed();
+    this.#out.index(record);
+    return true;
+  }
+
+  #finish(): Output {
+    return { effects: this.#out.end(this.#record), deadline: this.#record && nextDeadline(this.#record.timers) };
+  }
+}
+
+/** The latest of all stored copies. */
+function latestCursors(saved: Saved): Cursors | undefined {
+  let latest: Cursors | undefined;
+  for (const copy of [saved.cursors, saved.rows[0].at(-1)?.cursors, saved.rows[1].at(-1)?.cursors]) {
+    if (copy !== undefined && (latest === undefined || copy.version > latest.version)) latest = copy;
+  }
+  return latest;
+}

@@ -1,0 +1,298 @@
+// The client half of a session, as (event) → lines to send and events for the application. No clock, no dice, no I/O, no await.
+// The TypeScript SDK drives it; the Python and Ruby SDKs port it. It keeps what the broker has not acknowledged, and it
+// acknowledges what the application has taken (not what merely arrived), so that a slow application slows its peer down.
+import { encode } from "../wire/codec.ts";
+import {
+  type BrokerEnvelope,
+  type Capability,
+  type FromBroker,
+  type FromClient,
+  isWork,
+  type ResumeOutcome,
+  type WorkData,
+  type WorkEnvelope,
+  type WorkType,
+} from "../wire/envelope.ts";
+import type { AgentId, Uuid } from "../wire/ids.ts";
+import { limits } from "../wire/limits.ts";
+import { ReceiveStream, SendStream, type Span } from "./streams.ts";
+
+interface Outgoing extends Span {
+  line: string;
+}
+
+/**
+ * offering, accepting: waiting for the broker's SESSION_ACCEPT · ready: accepted, and this connection is attached ·
+ * resuming: accepted, SESSION_RESUME sent or to be sent · ended: no work will flow again.
+ */
+export type ClientState =
+  | { name: "offering"; offer: FromClient<"SESSION_INIT">; asked: boolean }
+  | { name: "accepting"; accept: FromClient<"SESSION_ACCEPT">; asked: boolean }
+  | { name: "ready" }
+  | { name: "resuming"; asked: boolean }
+  | { name: "ended"; reason: string; detail: string };
+
+/** What the application hears. `work` comes in order and once. */
+export type ClientEvent =
+  | { kind: "accepted"; capabilities: Capability[] }
+  | { kind: "resumed" }
+  | { kind: "work"; envelope: WorkEnvelope }
+  | { kind: "receipts"; stored: number; delivered: number }
+  | { kind: "flow"; paused: boolean }
+  | { kind: "fault"; fault: FromBroker<"ERROR"> }
+  | { kind: "ended"; reason: string; detail: string };
+
+export class ClientSession {
+  readonly session_id: Uuid;
+  readonly peer: AgentId;
+  #state: ClientState;
+  #epoch = "";
+  readonly #in = new ReceiveStream();
+  readonly #out = new SendStream<Outgoing>();
+  #limit = 0;
+  #delivered = 0;
+  /** The application has taken everything through this. */
+  #taken = 0;
+  #saidTaken = 0;
+  #paused = false;
+  /** The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1). */
+  #flying = 0;
+  readonly #mint: () => Uuid;
+
+  private constructor(session_id: Uuid, peer: AgentId, state: ClientState, mint: () => Uuid) {
+    this.session_id = session_id;
+    this.peer = peer;
+    this.#state = state;
+    this.#mint = mint;
+  }
+
+  /** Opens a session: the first line it gives out is SESSION_INIT. */
+  static offer(session_id: Uuid, to: AgentId, metadata: unknown, mint: () => Uuid): ClientSession {
+    const offer = {
+      type: "SESSION_INIT",
+      id: mint(),
+      session_id,
+      to,
+      data: metadata === undefined ? {} : { metadata },
+    } as const;
+    return new ClientSession(session_id, to, { name: "offering", offer, asked: false }, mint);
+  }
+
+  /** Accepts an offer: the first line it gives out is SESSION_ACCEPT. */
+  static accept(offer: FromBroker<"SESSION_INIT">, mint: () => Uuid): ClientSession {
+    const accept = { type: "SESSION_ACCEPT", id: mint(), session_id: offer.session_id, in_reply_to: offer.id } as const;
+    return new ClientSession(offer.session_id, offer.from, { name: "accepting", accept, asked: false }, mint);
+  }
+
+  get state(): ClientState["name"] {
+    return this.#state.name;
+  }
+
+  /** Messages and bytes that the broker has not stored yet. */
+  get backlog(): { messages: number; bytes: number } {
+    return { messages: this.#out.waiting, bytes: this.#out.bytes };
+  }
+
+  /** The broker asked to pause (advice; what binds is `limit`). */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Oldest `seq` that is sent and not acknowledged, or undefined: the caller watches it for a stall (L15). */
+  get oldestInFlight(): number | undefined {
+    return this.#out.sent > this.#out.acked ? this.#out.acked + 1 : undefined;
+  }
+
+  /**
+   * Queues one envelope. Never refuses: the caller bounds the backlog.
+   * @returns its `seq`
+   */
+  send<K extends WorkType>(
+    type: K,
+    id: Uuid,
+    data: WorkData<K>,
+    more: { in_reply_to?: Uuid; traceparent?: string } = {},
+  ): number {
+    const seq = this.#out.next;
+    const line = JSON.stringify({ type, id, session_id: this.session_id, seq, ...more, data });
+    this.#out.append({ first: seq, last: seq, bytes: line.length, line });
+    return seq;
+  }
+
+  /** The application has taken everything through `seq`: it will be acknowledged with the next lines. */
+  take(seq: number): void {
+    this.#taken = Math.max(this.#taken, seq);
+  }
+
+  /** A connection is up: what comes next is INIT, ACCEPT or RESUME. */
+  connected(): void {
+    const state = this.#state;
+    if (state.name === "offering" || state.name === "accepting") state.asked = false;
+    else if (state.name !== "ended") this.#state = { name: "resuming", asked: false };
+  }
+
+  /** Attach again on the same connection: frames were lost on the way, or acknowledgements stopped (A5). */
+  reattach(): void {
+    if (this.#state.name === "ready") this.#state = { name: "resuming", asked: false };
+  }
+
+  /** The lines to send now, at most one frame of work. Call it after every event, and send what it gives. */
+  lines(): string[] {
+    const state = this.#state;
+    if (state.name === "offering" || state.name === "accepting") {
+      if (state.asked) return [];
+      state.asked = true;
+      return [encode(state.name === "offering" ? state.offer : state.accept)];
+    }
+    if (state.name === "resuming") {
+      if (state.asked) return [];
+      state.asked = true;
+      return [this.#resumeLine()];
+    }
+    if (state.name === "ended") return [];
+    const lines = this.#workLines();
+    if (this.#taken > this.#saidTaken) {
+      this.#saidTaken = this.#taken;
+      lines.push(encode({ type: "MESSAGE_ACK", session_id: this.session_id, ack: this.#taken }));
+    }
+    return lines;
+  }
+
+  #resumeLine(): string {
+    return encode({
+      type: "SESSION_RESUME",
+      id: this.#mint(),
+      session_id: this.session_id,
+      ack: this.#taken,
+      data: { epoch: this.#epoch, received: this.#in.last, first: this.#out.acked + 1, next: this.#out.next },
+    });
+  }
+
+  #workLines(): string[] {
+    if (this.#flying > this.#out.acked) return [];
+    const lines: string[] = [];
+    let bytes = 0;
+    for (const { first, line } of this.#out.spans) {
+      if (first <= this.#out.sent) continue;
+      bytes += line.length * 3 + 1;
+      // Half of a frame stays free for acknowledgements and other sessions.
+      const full = lines.length >= limits.frameEnvelopesMax / 2 || bytes > limits.frameBytesMax / 2;
+      if (first > this.#limit || (full && lines.length > 0)) break;
+      lines.push(line);
+    }
+    this.#out.sent += lines.length;
+    this.#flying = this.#out.sent;
+    return lines;
+  }
+
+  /** One envelope of the broker's for this session. */
+  receive(envelope: BrokerEnvelope): ClientEvent[] {
+    if (this.#state.name === "ended") return [];
+    if (isWork(envelope)) return this.#receiveWork(envelope);
+    switch (envelope.type) {
+      case "SESSION_ACCEPT":
+        return this.#accepted(envelope);
+      case "SESSION_REJECT":
+        return this.#end(envelope.data.reason, envelope.data.detail);
+      case "SESSION_RESUMED":
+        return this.#resumed(envelope);
+      case "MESSAGE_ACK":
+        return this.#receipts(envelope.ack, envelope.data?.delivered ?? 0, envelope.limit ?? 0);
+      case "PAUSE":
+      case "RESUME":
+        this.#paused = envelope.type === "PAUSE";
+        return [{ kind: "flow", paused: this.#paused }];
+      case "SESSION_CLOSED":
+        return [
+          ...this.#receipts(envelope.data.received, envelope.data.delivered, 0),
+          ...this.#end(envelope.data.state, "The session has ended."),
+        ];
+      case "ERROR":
+        return this.#fault(envelope);
+      default:
+        return [];
+    }
+  }
+
+  #receiveWork(envelope: WorkEnvelope): ClientEvent[] {
+    const verdict = this.#in.judge(envelope.seq);
+    if (verdict === "duplicate") {
+      this.#saidTaken = Math.min(this.#saidTaken, this.#taken - 1);
+      return [];
+    }
+    if (verdict === "gap") {
+      this.reattach();
+      return [];
+    }
+    this.#in.last = envelope.seq;
+    return [{ kind: "work", envelope }];
+  }
+
+  #accepted(envelope: FromBroker<"SESSION_ACCEPT">): ClientEvent[] {
+    this.#epoch = envelope.data.epoch;
+    const first = this.#state.name === "offering" || this.#state.name === "accepting";
+    if (!first) return [];
+    this.#state = { name: "ready" };
+    return [{ kind: "accepted", capabilities: envelope.data.capabilities }, ...this.#receipts(0, 0, envelope.limit)];
+  }
+
+  #resumed({ data, limit }: FromBroker<"SESSION_RESUMED">): ClientEvent[] {
+    if (this.#state.name !== "resuming") return [];
+    const receipts = this.#receipts(data.received, data.delivered, limit);
+    if (data.outcome !== "resumed")
+      return [...receipts, ...this.#end(`resume_${data.outcome}`, outcomeDetail[data.outcome])];
+    this.#state = { name: "ready" };
+    this.#out.rewind(data.received);
+    this.#flying = 0;
+    this.#paused = false;
+    this.#saidTaken = Math.min(this.#saidTaken, this.#in.last);
+    return [...receipts, { kind: "resumed" }];
+  }
+
+  #receipts(stored: number, delivered: number, limit: number): ClientEvent[] {
+    const before = this.#out.acked + this.#delivered;
+    this.#out.acknowledge(stored);
+    this.#delivered = Math.max(this.#delivered, delivered);
+    this.#limit = Math.max(this.#limit, limit);
+    if (this.#out.acked + this.#delivered === before) return [];
+    return [{ kind: "receipts", stored: this.#out.acked, delivered: this.#delivered }];
+  }
+
+  #fault(fault: FromBroker<"ERROR">): ClientEvent[] {
+    switch (fault.data.reason) {
+      case "relay_lost":
+      case "session_not_attached":
+      case "sequence_gap":
+      case "flow_control":
+        // All of them say the same: what is on the way is not what the broker expects. Attach again, from where it stands.
+        this.reattach();
+        return [{ kind: "fault", fault }];
+      case "session_unknown":
+      case "session_exists":
+      case "self_session":
+      case "too_many_sessions":
+      case "session_closed":
+      // An envelope that the broker cannot take stops the stream: nothing after it would ever be in sequence.
+      case "invalid_envelope":
+      case "envelope_too_large":
+      case "too_deep":
+      case "from_mismatch":
+        return this.#end(fault.data.reason, fault.data.detail);
+      default:
+        return [{ kind: "fault", fault }];
+    }
+  }
+
+  #end(reason: string, detail: string): ClientEvent[] {
+    this.#state = { name: "ended", reason, detail };
+    return [{ kind: "ended", reason, detail }];
+  }
+}
+
+const outcomeDetail: Record<ResumeOutcome, string> = {
+  resumed: "",
+  closed: "The session is closed. What was acknowledged before is stored.",
+  unknown: "The broker does not know the session.",
+  gap: "The broker and this client do not agree on what was sent; the session cannot go on without losing something.",
+  epoch_mismatch: "The session was restored from older storage; it cannot go on without losing something.",
+};

@@ -1,0 +1,110 @@
+// One direction of a session at the broker: what one side sent, stored for the other. It joins the receive stream of the
+// sender to the send stream of the receiver, and decides how much more the sender may send (PROTOCOL, Flow control).
+import { limits } from "../wire/limits.ts";
+import type { RowMeta } from "./effects.ts";
+import { Ring } from "./ring.ts";
+import { ReceiveStream, SendStream } from "./streams.ts";
+
+interface StoredSpan extends RowMeta {
+  /** Made by the broker, not by the sender. */
+  own: boolean;
+}
+
+export class Direction {
+  readonly received = new ReceiveStream();
+  readonly out = new SendStream<StoredSpan>();
+  readonly #ring = new Ring();
+  /** The highest `seq` that the sender was told it may send. */
+  granted = 0;
+  /** What the sender may know of grants beyond `granted`: memory was lost since, and with it at most this many (L5). */
+  slack = 0;
+  /** The sender's `seq` through which the receiver acknowledged. */
+  delivered = 0;
+  /** PAUSE was sent to the sender and RESUME not yet. */
+  pausing = false;
+  #ownWaiting = 0;
+
+  /** Rebuilds itself from its rows (ascending) and cursors. */
+  restore(rows: readonly RowMeta[], acked: number, granted: number, sent: number): void {
+    this.#ring.restore(rows);
+    const oldest = rows[0];
+    if (oldest !== undefined) this.out.next = oldest.first;
+    this.out.acked = Math.max(acked, this.out.next - 1);
+    this.received.last = 0;
+    for (const row of rows) {
+      const own = row.origin === this.received.last && row.last >= row.first && row !== oldest;
+      this.received.last = Math.max(this.received.last, row.origin);
+      if (row.last <= acked) {
+        this.out.next = row.last + 1;
+        this.delivered = row.origin;
+        continue;
+      }
+      this.out.append({ ...row, own });
+      if (own) this.#ownWaiting++;
+    }
+    this.out.acked = acked;
+    this.out.sent = Math.max(acked, sent);
+    this.#advanceInside();
+    this.granted = granted;
+    this.slack = limits.cursorLagMessagesMax;
+    this.pausing = this.#share() > limits.resumeAtShare;
+  }
+
+  /** Room for one more of the broker's own frames. */
+  get hasRoomForOwn(): boolean {
+    return this.#ownWaiting < limits.brokerRowsMax;
+  }
+
+  /** Appends a row of `count` envelopes that accepts the sender's stream through `origin`. */
+  append(count: number, origin: number, bytes: number, own: boolean): { span: StoredSpan; forget: number[] } {
+    const { row, forget } = this.#ring.place(bytes, this.out.spans[0]?.row ?? Number.POSITIVE_INFINITY);
+    const span: StoredSpan = { row, first: this.out.next, last: this.out.next + count - 1, origin, bytes, own };
+    this.out.append(span);
+    if (own) this.#ownWaiting++;
+    if (count === 0) this.acknowledge(this.out.acked);
+    return { span, forget };
+  }
+
+  /** The receiver's acknowledgement. True when the sender's receipt advanced. */
+  acknowledge(seq: number): boolean {
+    const before = this.delivered;
+    for (const span of this.out.acknowledge(seq)) {
+      this.delivered = span.origin;
+      if (span.own) this.#ownWaiting--;
+    }
+    this.#advanceInside();
+    return this.delivered > before;
+  }
+
+  /** A row is one unbroken run, so an acknowledgement in the midst of it maps to one `seq` of the sender. */
+  #advanceInside(): void {
+    const head = this.out.spans[0];
+    if (head === undefined || head.own || head.first > this.out.acked) return;
+    this.delivered = Math.max(this.delivered, head.origin - (head.last - this.out.acked));
+  }
+
+  #share(): number {
+    return Math.max(this.out.waiting / limits.windowMessages, this.out.bytes / limits.windowBytes);
+  }
+
+  /** The `limit` of the sender now; it never goes back (S6). */
+  grant(): number {
+    const room = this.out.bytes >= limits.windowBytes ? 0 : Math.max(0, limits.windowMessages - this.out.waiting);
+    this.granted = Math.max(this.granted, this.received.last + room);
+    return this.granted;
+  }
+
+  /** F4: PAUSE at the high mark, RESUME at the low one, nothing in between. */
+  pressure(): "PAUSE" | "RESUME" | undefined {
+    const share = this.#share();
+    if (!this.pausing && share >= limits.pauseAtShare) {
+      this.pausing = true;
+      return "PAUSE";
+    }
+    if (this.pausing && share <= limits.resumeAtShare) {
+      this.pausing = false;
+      return "RESUME";
+    }
+    return undefined;
+  }
+}

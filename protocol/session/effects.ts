@@ -1,0 +1,100 @@
+// What the broker's core asks its adapter to do, and what it needs back to live on after its memory was lost. Types only.
+// Effects come as one list that is carried out in order: rows, then frames, then notices (PROTOCOL, "Store, then ack, then forward").
+import type { Capability, SessionState } from "../wire/envelope.ts";
+import type { ErrorReason } from "../wire/errors.ts";
+import type { AgentId, Uuid } from "../wire/ids.ts";
+import type { Side, TaskRecord } from "./tasks.ts";
+import type { Timers } from "./timers.ts";
+
+/** Names one attachment of one side: a connection of its agent, or a direct socket. Compared, never read. */
+export type AttachKey = string;
+
+/** Cursors of both directions (index: the side that sends in it). Every row carries a copy, so they cost no writes. */
+export interface Cursors {
+  /** Counts the copies: the latest one is the one to restore from. */
+  version: number;
+  /** The receiver acknowledged everything through this. */
+  acked: [number, number];
+  /** The highest `seq` that the sender was allowed. */
+  granted: [number, number];
+  /** What the receiver's present attachment was sent. May be behind the truth: then some is sent twice, and dropped. */
+  sent: [number, number];
+}
+
+/** The part of a row that stays in memory. */
+export interface RowMeta {
+  row: number;
+  /** `seq` towards the receiver; an empty row (last = first − 1) only records that `origin` was accepted. */
+  first: number;
+  last: number;
+  /** The sender's `seq` that is accepted with this row. */
+  origin: number;
+  bytes: number;
+}
+
+/** One inbound frame (or one of the broker's own), as stored: `body` is what will be sent, one envelope a line. */
+export interface Row extends RowMeta {
+  /** The side that sent it. */
+  stream: Side;
+  at: number;
+  body: string;
+  cursors: Cursors;
+}
+
+/** Everything about a session that is not in its rows. Written when it changes, never per message. */
+export interface SessionRecord {
+  session_id: Uuid;
+  agents: [AgentId, AgentId];
+  state: SessionState;
+  epoch: string;
+  /** The id of the SESSION_INIT, that answers refer to. */
+  init_id: Uuid;
+  capabilities: [Capability[], Capability[]];
+  /** The offer as the responder gets it; sent again when the initiator asks again. */
+  offer: string;
+  attach: [AttachKey | null, AttachKey | null];
+  /** Sides that asked for PAUSE. */
+  paused: [boolean, boolean];
+  /** Who closed, and the `seq` of its SESSION_CLOSE towards the other side. */
+  close?: { by: Side; seq: number };
+  /** Why it was rejected, expired or closed. */
+  ended?: { reason: ErrorReason | "closed"; message?: string };
+  created_at: number;
+  timers: Timers;
+}
+
+/** What a session is restored from. Rows of each direction in ascending order. */
+export interface Saved {
+  record: SessionRecord;
+  cursors: Cursors | undefined;
+  rows: [(RowMeta & { cursors: Cursors })[], (RowMeta & { cursors: Cursors })[]];
+}
+
+export type Effect =
+  // rows
+  | { do: "store"; row: Row }
+  | { do: "forget"; stream: Side; rows: number[] }
+  | { do: "task"; task: TaskRecord }
+  /** Every open task of the session is cancelled. */
+  | { do: "cancelTasks" }
+  | { do: "record"; record: SessionRecord }
+  | { do: "cursors"; cursors: Cursors }
+  // frames
+  /** Answers to whoever sent the frame; may overtake, or be overtaken by, `send`. */
+  | { do: "reply"; lines: string[] }
+  /** Frames to an attachment, in order. */
+  | { do: "send"; to: Side; attach: AttachKey; frames: string[] }
+  /** The stored envelopes first…last to an attachment, in order with `send`. */
+  | { do: "replay"; to: Side; attach: AttachKey; first: number; last: number }
+  | { do: "close"; to: Side; attach: AttachKey; code: number; reason: string }
+  // notices
+  /** Hand the offer to the responder's connection; answer by `offerFailed` when it has none. */
+  | { do: "offer"; to: AgentId; line: string }
+  /** Tell D1 and both agents about the session's state; answer by `indexed`. */
+  | { do: "index"; record: SessionRecord };
+
+/** The effects of one event, and when to wake the session next (epoch ms), if at all. */
+export interface Output {
+  effects: Effect[];
+  deadline: number | undefined;
+}

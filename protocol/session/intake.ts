@@ -1,0 +1,201 @@
+// Takes the sequenced envelopes of a frame at the broker: sequence, limit, task state; then stamps and stores what is passed on.
+// A frame becomes one row, unless the broker kept an envelope back (then a row ends there, so that each is one unbroken run).
+import { utf8Length } from "../wire/codec.ts";
+import type { SessionEnvelope, WorkEnvelope } from "../wire/envelope.ts";
+import { closeCodes } from "../wire/errors.ts";
+import type { Uuid } from "../wire/ids.ts";
+import { limits } from "../wire/limits.ts";
+import type { Direction } from "./direction.ts";
+import type { AttachKey, SessionRecord } from "./effects.ts";
+import type { Outbox } from "./outbox.ts";
+import { judgeTask, otherSide, type Side, type TaskEnvelope, type TaskTable } from "./tasks.ts";
+
+interface Run {
+  side: Side;
+  lines: string[];
+  origin: number;
+}
+
+export class Intake {
+  readonly #directions: readonly [Direction, Direction];
+  readonly #tasks: TaskTable;
+  readonly #mint: { id(): Uuid };
+  #run: Run | undefined;
+  /** Tasks changed by this frame, not yet in the table. */
+  #touched = new Map<string, NonNullable<ReturnType<TaskTable["find"]>>>();
+  #openTasks: number | undefined;
+  /** The rest of this frame is beyond a gap or the limit: said once, not taken. */
+  #stopped = false;
+  #strikes: [number, number] = [0, 0];
+
+  constructor(directions: readonly [Direction, Direction], tasks: TaskTable, mint: { id(): Uuid }) {
+    this.#directions = directions;
+    this.#tasks = tasks;
+    this.#mint = mint;
+  }
+
+  /** A new attachment starts without strikes. */
+  forgive(side: Side): void {
+    this.#strikes[side] = 0;
+  }
+
+  /** `ack` of a side: everything towards it, through there, is done (S5). */
+  acknowledged(
+    side: Side,
+    envelope: SessionEnvelope & { ack?: number | undefined },
+    out: Outbox,
+    record: SessionRecord,
+  ): void {
+    const ack = envelope.ack ?? 0;
+    const direction = this.#directions[otherSide(side)];
+    if (ack > direction.out.sent) return out.fault("ack_beyond", envelope, { sent: direction.out.sent });
+    const before = direction.out.bytes;
+    if (direction.acknowledge(ack)) out.owe(otherSide(side));
+    out.acknowledgedBytes(before - direction.out.bytes);
+    out.pump(side, record);
+  }
+
+  /** Takes one sequenced envelope. True when it closes the session. */
+  take(record: SessionRecord, side: Side, attach: AttachKey, envelope: WorkEnvelope, out: Outbox): boolean {
+    const direction = this.#directions[side];
+    const { last } = direction.received;
+    const verdict = direction.received.judge(envelope.seq);
+    if (verdict === "duplicate") {
+      out.owe(side, true);
+      return false;
+    }
+    if (this.#stopped) return false;
+    if (this.#isShut(record, side)) {
+      out.fault("session_closed", envelope);
+      return false;
+    }
+    if (verdict === "gap") {
+      this.#stopped = true;
+      out.fault("sequence_gap", envelope, { expected: last + 1 });
+      return false;
+    }
+    if (envelope.seq > direction.granted + direction.slack) {
+      this.#stopped = true;
+      this.#refuseBeyond(record, side, attach, envelope, out);
+      return false;
+    }
+    direction.received.last = envelope.seq;
+    out.owe(side, true);
+    return this.#pass(record, side, envelope, out);
+  }
+
+  /** This side closed, or it has acknowledged that the other did: it has no more to say (N8). */
+  #isShut(record: SessionRecord, side: Side): boolean {
+    if (record.close === undefined) return false;
+    return record.close.by === side || this.#directions[record.close.by].out.acked >= record.close.seq;
+  }
+
+  #refuseBeyond(record: SessionRecord, side: Side, attach: AttachKey, envelope: WorkEnvelope, out: Outbox): void {
+    const { granted } = this.#directions[side];
+    this.#strikes[side]++;
+    if (this.#strikes[side] < limits.flowControlStrikesMax)
+      return out.fault("flow_control", envelope, { limit: granted });
+    out.fault("flow_control_abuse", envelope, { limit: granted });
+    out.close(side, attach, closeCodes.too_large, "flow control");
+    record.attach[side] = null;
+    out.changed();
+  }
+
+  #pass(record: SessionRecord, side: Side, envelope: WorkEnvelope, out: Outbox): boolean {
+    if (envelope.type === "MESSAGE") this.#forward(record, side, envelope, out);
+    else if (envelope.type === "SESSION_CLOSE") {
+      // Both may close at the same time: the first one stands, the second is accepted and goes no further.
+      if (record.close !== undefined) this.#absorb(record, side, envelope.seq, out);
+      else {
+        const seq = this.#forward(record, side, envelope, out);
+        record.close = { by: side, seq };
+        return true;
+      }
+    } else this.#passTask(record, side, envelope, out);
+    return false;
+  }
+
+  #passTask(record: SessionRecord, side: Side, envelope: TaskEnvelope, out: Outbox): void {
+    const { task_id } = envelope.data;
+    const task = this.#touched.get(task_id) ?? this.#tasks.find(task_id);
+    this.#openTasks ??= this.#tasks.countOpen();
+    const judged = judgeTask(envelope, side, task, this.#openTasks, limits.openTasksMax);
+    if ("fault" in judged) {
+      this.#absorb(record, side, envelope.seq, out);
+      return out.fault(judged.fault, envelope, { task_id });
+    }
+    if (judged.pass === "replay") {
+      this.#absorb(record, side, envelope.seq, out);
+      return this.#replay(record, side, envelope, judged.task.response ?? "{}", out);
+    }
+    if (judged.task) {
+      this.#touched.set(task_id, judged.task);
+      out.task(judged.task);
+      if (judged.opened) this.#openTasks++;
+      if (judged.closed) this.#openTasks--;
+    }
+    if (judged.pass === "forward") this.#forward(record, side, envelope, out);
+    else this.#absorb(record, side, envelope.seq, out);
+  }
+
+  /** Stamps what the receiver will get, and puts it into the run. Returns its `seq` there. */
+  #forward(record: SessionRecord, side: Side, envelope: WorkEnvelope, out: Outbox): number {
+    if (this.#run !== undefined && this.#run.lines.length === 0) this.flush(record, out, false);
+    this.#run ??= { side, lines: [], origin: 0 };
+    const seq = this.#directions[side].out.next + this.#run.lines.length;
+    const { type, id, session_id, in_reply_to, timestamp, traceparent, data } = envelope;
+    const stamped = { type, id, session_id, seq, from: record.agents[side], in_reply_to, timestamp, traceparent, data };
+    this.#run.lines.push(JSON.stringify(stamped));
+    this.#run.origin = envelope.seq;
+    return seq;
+  }
+
+  /** Accepted, and not passed on: an empty row remembers that. */
+  #absorb(record: SessionRecord, side: Side, origin: number, out: Outbox): void {
+    if (this.#run !== undefined && this.#run.lines.length > 0) this.flush(record, out, false);
+    this.#run ??= { side, lines: [], origin };
+    this.#run.origin = origin;
+  }
+
+  /** The stored response of a task, once more, to the side that asked once more (T3). */
+  #replay(record: SessionRecord, side: Side, envelope: TaskEnvelope, response: string, out: Outbox): void {
+    this.flush(record, out, false);
+    const stream = otherSide(side);
+    const direction = this.#directions[stream];
+    if (!direction.hasRoomForOwn) return out.fault("too_many_tasks", envelope, { task_id: envelope.data.task_id });
+    const { session_id, id } = envelope;
+    const seq = direction.out.next;
+    const from = record.agents[stream];
+    const head = { type: "TASK_RESPONSE", id: this.#mint.id(), session_id, seq, from, in_reply_to: id };
+    this.#store(
+      stream,
+      [`${JSON.stringify(head).slice(0, -1)},"data":${response}}`],
+      direction.received.last,
+      true,
+      out,
+    );
+    out.pump(side, record);
+  }
+
+  #store(stream: Side, lines: string[], origin: number, own: boolean, out: Outbox): void {
+    const body = lines.join("\n");
+    const { span, forget } = this.#directions[stream].append(lines.length, origin, utf8Length(body), own);
+    const { row, first, last, bytes } = span;
+    out.store({ stream, row, first, last, origin, bytes, body }, forget);
+  }
+
+  /** Ends the run: its row is stored and handed on. At the end of a frame everything that was about this frame is dropped. */
+  flush(record: SessionRecord, out: Outbox, endOfFrame = true): void {
+    const run = this.#run;
+    this.#run = undefined;
+    if (run !== undefined) {
+      this.#store(run.side, run.lines, run.origin, false, out);
+      out.pump(otherSide(run.side), record);
+    }
+    if (endOfFrame) {
+      this.#touched.clear();
+      this.#openTasks = undefined;
+      this.#stopped = false;
+    }
+  }
+}

@@ -1,0 +1,207 @@
+// Collects the effects of one event at the broker and puts them in order: rows, then frames, then notices. It also decides
+// what each side is owed at the end of the event (receipts, PAUSE, RESUME) and when cursors are worth a row of their own.
+import { encode, errorLine } from "../wire/codec.ts";
+import type { BrokerEnvelope, SessionEnvelope } from "../wire/envelope.ts";
+import type { ErrorReason } from "../wire/errors.ts";
+import { limits } from "../wire/limits.ts";
+import type { Direction } from "./direction.ts";
+import type { AttachKey, Cursors, Effect, Row, SessionRecord } from "./effects.ts";
+import { otherSide, type Side, type TaskRecord } from "./tasks.ts";
+
+const none: Cursors = { version: 0, acked: [0, 0], granted: [0, 0], sent: [0, 0] };
+const sides = [0, 1] as const;
+
+export class Outbox {
+  readonly #directions: readonly [Direction, Direction];
+  /** The copy of the cursors that is stored. */
+  #stored: Cursors;
+  #ackedBytes = 0;
+  #rows: Row[] = [];
+  /** What this event stored, by direction and row: it can be sent without reading it back. */
+  readonly #bodies: [Map<number, string>, Map<number, string>] = [new Map(), new Map()];
+  #persist: Effect[] = [];
+  #transmit: Effect[] = [];
+  #notify: Effect[] = [];
+  #replies: string[] = [];
+  #saidOnce = new Set<ErrorReason>();
+  #recordChanged = false;
+  #rewound = false;
+  #owed: [boolean, boolean] = [false, false];
+  #owedReply: [boolean, boolean] = [false, false];
+  now = 0;
+
+  constructor(directions: readonly [Direction, Direction], stored: Cursors = none) {
+    this.#directions = directions;
+    this.#stored = stored;
+  }
+
+  begin(now: number): void {
+    this.now = now;
+    this.#rows = [];
+    for (const bodies of this.#bodies) bodies.clear();
+    this.#persist = [];
+    this.#transmit = [];
+    this.#notify = [];
+    this.#replies = [];
+    this.#saidOnce.clear();
+    this.#recordChanged = false;
+    this.#rewound = false;
+    this.#owed = [false, false];
+    this.#owedReply = [false, false];
+  }
+
+  // --- rows
+
+  store(row: Omit<Row, "at" | "cursors">, forget: number[]): void {
+    this.#rows.push({ ...row, at: this.now, cursors: none });
+    this.#bodies[row.stream].set(row.row, row.body);
+    if (forget.length > 0) this.#persist.push({ do: "forget", stream: row.stream, rows: forget });
+  }
+
+  task(task: TaskRecord): void {
+    this.#persist.push({ do: "task", task });
+  }
+
+  cancelTasks(): void {
+    this.#persist.push({ do: "cancelTasks" });
+  }
+
+  /** The record is different now; it is stored once, as it stands at the end of the event. */
+  changed(): void {
+    this.#recordChanged = true;
+  }
+
+  /** `sent` went back: unlike the other cursors that must not be forgotten. */
+  rewound(): void {
+    this.#rewound = true;
+  }
+
+  acknowledgedBytes(bytes: number): void {
+    this.#ackedBytes += bytes;
+  }
+
+  // --- frames
+
+  reply(envelope: BrokerEnvelope): void {
+    this.#replies.push(encode(envelope));
+  }
+
+  /** Answers one envelope with an ERROR; with `"once"` only the first of its kind in a frame. */
+  fault(reason: ErrorReason, envelope: SessionEnvelope, more?: object | "once"): void {
+    if (more === "once") {
+      if (this.#saidOnce.has(reason)) return;
+      this.#saidOnce.add(reason);
+    }
+    const { id, session_id } = envelope;
+    const fault = { reason, ...(id !== undefined && { id }), ...(session_id !== undefined && { session_id }) };
+    this.#replies.push(errorLine(fault, typeof more === "object" ? more : undefined));
+  }
+
+  /** One envelope to a side, in order with its work; nothing when it is not attached. */
+  line(record: SessionRecord, to: Side, envelope: BrokerEnvelope): void {
+    const attach = record.attach[to];
+    if (attach !== null) this.#transmit.push({ do: "send", to, attach, frames: [encode(envelope)] });
+  }
+
+  close(to: Side, attach: AttachKey, code: number, reason: string): void {
+    this.#transmit.push({ do: "close", to, attach, code, reason });
+  }
+
+  /** Hands over what waits for a side, as far as windows and its own PAUSE allow. */
+  pump(to: Side, record: SessionRecord): void {
+    const attach = record.attach[to];
+    if (attach === null || record.paused[to]) return;
+    const stream = otherSide(to);
+    const { out } = this.#directions[stream];
+    const spans = out.sendable(limits.windowMessages, limits.windowBytes).filter((span) => span.last >= span.first);
+    const last = spans.at(-1)?.last;
+    if (last === undefined) return;
+    const fresh = spans.map((span) => this.#bodies[stream].get(span.row));
+    const first = out.sent + 1;
+    out.sent = last;
+    if (fresh.every((body) => body !== undefined)) this.#transmit.push({ do: "send", to, attach, frames: fresh });
+    else this.#transmit.push({ do: "replay", to, attach, first, last });
+  }
+
+  /** The side is owed a receipt: as an answer when it is the one that sent, else as a frame of its own. */
+  owe(side: Side, asReply = false): void {
+    if (asReply) this.#owedReply[side] = true;
+    else this.#owed[side] = true;
+  }
+
+  // --- notices
+
+  offer(to: string, line: string): void {
+    this.#notify.push({ do: "offer", to, line });
+  }
+
+  index(record: SessionRecord): void {
+    this.#notify.push({ do: "index", record: structuredCopy(record) });
+  }
+
+  // --- the end of an event
+
+  /** Receipts and pressure, judged once all of the frame has been taken. */
+  settle(record: SessionRecord): void {
+    for (const side of sides) {
+      const direction = this.#directions[side];
+      const before = direction.granted;
+      const limit = direction.grant();
+      const nearlyBlocked = before - direction.received.last <= limits.windowMessages / 4;
+      if (limit > before && nearlyBlocked) this.owe(side);
+      const pressure = direction.pressure();
+      if (pressure !== undefined) this.line(record, side, { type: pressure, session_id: record.session_id });
+      if (!this.#owed[side] && !this.#owedReply[side]) continue;
+      const ack: BrokerEnvelope = {
+        type: "MESSAGE_ACK",
+        session_id: record.session_id,
+        ack: direction.received.last,
+        limit,
+        data: { delivered: direction.delivered },
+      };
+      if (this.#owedReply[side]) this.reply(ack);
+      else this.line(record, side, ack);
+    }
+  }
+
+  /** The whole list, in order. */
+  end(record: SessionRecord | undefined): Effect[] {
+    const rows: Effect[] = [];
+    if (this.#rows.length > 0 || this.#rewound || this.#isLagging()) {
+      const [a, b] = this.#directions;
+      this.#stored = {
+        version: this.#stored.version + 1,
+        acked: [a.out.acked, b.out.acked],
+        granted: [a.granted, b.granted],
+        sent: [a.out.sent, b.out.sent],
+      };
+      this.#ackedBytes = 0;
+      for (const row of this.#rows) rows.push({ do: "store", row: { ...row, cursors: this.#stored } });
+      if (this.#rows.length === 0) rows.push({ do: "cursors", cursors: this.#stored });
+    }
+    if (record && this.#recordChanged) rows.push({ do: "record", record: structuredCopy(record) });
+    const replies: Effect[] = this.#replies.length > 0 ? [{ do: "reply", lines: this.#replies }] : [];
+    return [...rows, ...this.#persist, ...replies, ...this.#transmit, ...this.#notify];
+  }
+
+  /** Cursors that nothing else stores are stored when losing them would cost a good part of the window. */
+  #isLagging(): boolean {
+    const lag = limits.cursorLagMessagesMax;
+    return (
+      this.#ackedBytes >= limits.cursorLagBytesMax ||
+      sides.some((side) => {
+        const { out, granted } = this.#directions[side];
+        return out.acked - this.#stored.acked[side] >= lag || granted - this.#stored.granted[side] >= lag;
+      })
+    );
+  }
+}
+
+/** Effects outlive the event, and the record goes on changing: they get a copy as it is now. */
+const structuredCopy = (record: SessionRecord): SessionRecord => ({
+  ...record,
+  agents: [...record.agents],
+  attach: [...record.attach],
+  paused: [...record.paused],
+  timers: { ...record.timers },
+});

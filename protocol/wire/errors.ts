@@ -1,0 +1,299 @@
+// The one table of everything that can go wrong: the source of ERROR frames, of HTTP problems and of docs/ERRORS.md.
+// A reason is added here first; nothing else may invent one.
+
+/** gRPC's canonical names. */
+export type ErrorCode =
+  | "invalid_argument"
+  | "failed_precondition"
+  | "out_of_range"
+  | "unauthenticated"
+  | "permission_denied"
+  | "not_found"
+  | "already_exists"
+  | "resource_exhausted"
+  | "unavailable"
+  | "internal";
+
+/** How much of what the peer sent was touched by the fault. */
+export type ErrorScope = "envelope" | "frame" | "session" | "connection" | "request";
+
+interface ErrorEntry {
+  code: ErrorCode;
+  /** HTTP status when the fault answers an HTTP request. */
+  status: number;
+  scope: ErrorScope;
+  /** The very same thing may succeed later. */
+  retryable: boolean;
+  /** Whether what was sent took effect. */
+  processed: "no" | "maybe" | "yes";
+  /** What happened, and what to do about it. Never a value that the peer did not send. */
+  detail: string;
+  /** The WebSocket close code that follows, where the connection cannot go on. */
+  closes?: number;
+}
+
+const fault = (
+  code: ErrorCode,
+  status: number,
+  scope: ErrorScope,
+  detail: string,
+  more: Partial<Pick<ErrorEntry, "retryable" | "processed" | "closes">> = {},
+): ErrorEntry => ({ code, status, scope, detail, retryable: false, processed: "no", ...more });
+
+export const errors = {
+  // --- a frame or an envelope that cannot be read
+  binary_frame: fault("invalid_argument", 400, "frame", "Frames are text. Send JSON envelopes as a text frame."),
+  frame_too_large: fault("resource_exhausted", 413, "connection", "A frame is at most 512 KiB. Send smaller frames.", {
+    closes: 4413,
+  }),
+  too_many_envelopes: fault("resource_exhausted", 413, "frame", "A frame carries 1–256 envelopes. Split it."),
+  envelope_too_large: fault(
+    "resource_exhausted",
+    413,
+    "envelope",
+    "An envelope is at most 256 KiB. Send the content in parts, or a reference to it.",
+  ),
+  too_deep: fault("invalid_argument", 400, "envelope", "Objects and arrays nest at most 32 deep. Flatten the content."),
+  invalid_json: fault(
+    "invalid_argument",
+    400,
+    "envelope",
+    "Each line of a frame is one JSON object. Check the encoding and that no line break stands inside an envelope.",
+  ),
+  invalid_envelope: fault(
+    "invalid_argument",
+    400,
+    "envelope",
+    "The envelope does not fit its type; `issues` says where. See PROTOCOL, Envelope.",
+  ),
+  unknown_type: fault("invalid_argument", 400, "envelope", "No such envelope type. See PROTOCOL, Types."),
+  wrong_direction: fault("invalid_argument", 400, "envelope", "Only the broker sends this type."),
+  from_mismatch: fault(
+    "permission_denied",
+    403,
+    "envelope",
+    "`from` is not the agent of this certificate. Leave it out: the broker stamps it.",
+  ),
+
+  // --- a connection
+  not_registered: fault("failed_precondition", 409, "envelope", "Send REGISTER first, then send this again.", {
+    retryable: true,
+  }),
+  already_registered: fault(
+    "failed_precondition",
+    409,
+    "envelope",
+    "This connection is registered. Announce changed capabilities by CAPABILITY_ANNOUNCE.",
+  ),
+  not_on_direct: fault(
+    "failed_precondition",
+    409,
+    "envelope",
+    "A direct connection carries the work of one session. Send this type on /v1/connect.",
+  ),
+
+  // --- a session
+  session_unknown: fault("not_found", 404, "session", "No such session. Open one by SESSION_INIT."),
+  session_exists: fault("already_exists", 409, "session", "This session_id is taken. Choose a new UUIDv7."),
+  session_not_pending: fault(
+    "failed_precondition",
+    409,
+    "session",
+    "The session is not waiting for an answer any more.",
+  ),
+  session_not_active: fault(
+    "failed_precondition",
+    409,
+    "session",
+    "The session is not accepted yet. Wait for SESSION_ACCEPT, then send this again.",
+    { retryable: true },
+  ),
+  session_closed: fault(
+    "failed_precondition",
+    409,
+    "session",
+    "The session is closed. Open a new one by SESSION_INIT.",
+  ),
+  session_not_attached: fault(
+    "failed_precondition",
+    409,
+    "session",
+    "This connection is not attached to the session. Send SESSION_RESUME, then what was not acknowledged.",
+    { retryable: true },
+  ),
+  relay_lost: fault(
+    "unavailable",
+    503,
+    "session",
+    "Frames between this connection and the session may be lost. Send SESSION_RESUME for this session.",
+    { retryable: true, processed: "maybe" },
+  ),
+  too_many_sessions: fault("resource_exhausted", 429, "session", "Too many open sessions. Close one first.", {
+    retryable: true,
+  }),
+  agent_unknown: fault("not_found", 404, "session", "No agent of that name in this account. See AGENT_QUERY."),
+  agent_offline: fault("unavailable", 503, "session", "That agent is not connected. Try again when it is.", {
+    retryable: true,
+  }),
+  self_session: fault("invalid_argument", 400, "session", "An agent cannot open a session with itself."),
+  offer_expired: fault(
+    "unavailable",
+    503,
+    "session",
+    "The other agent did not answer the offer in time. Open a new session.",
+    {
+      retryable: true,
+    },
+  ),
+  offer_rejected: fault(
+    "failed_precondition",
+    409,
+    "session",
+    "The other agent rejected the session; `message` says why.",
+  ),
+
+  // --- the stream of work
+  sequence_gap: fault(
+    "out_of_range",
+    409,
+    "session",
+    "The `seq` is beyond the next one. Nothing from it on was taken: send again from `expected`.",
+    { retryable: true },
+  ),
+  flow_control: fault(
+    "resource_exhausted",
+    429,
+    "session",
+    "The `seq` is beyond the `limit`. Nothing from it on was stored: wait for a MESSAGE_ACK with a higher limit.",
+    { retryable: true },
+  ),
+  ack_beyond: fault("out_of_range", 409, "envelope", "`ack` is beyond what was sent to you. It was ignored."),
+  flow_control_abuse: fault(
+    "resource_exhausted",
+    429,
+    "connection",
+    "Three frames beyond the `limit`. Connect again, and obey the limit.",
+    { closes: 4413 },
+  ),
+
+  // --- tasks
+  task_unknown: fault("not_found", 404, "envelope", "No such task in this session.", { processed: "yes" }),
+  task_not_yours: fault("permission_denied", 403, "envelope", "The other agent has this part in the task.", {
+    processed: "yes",
+  }),
+  task_finished: fault(
+    "failed_precondition",
+    409,
+    "envelope",
+    "The task has its terminal state; this was not passed on.",
+    {
+      processed: "yes",
+    },
+  ),
+  task_conflict: fault(
+    "already_exists",
+    409,
+    "envelope",
+    "This task_id was used for another request. Choose a new UUIDv7.",
+    { processed: "yes" },
+  ),
+  too_many_tasks: fault(
+    "resource_exhausted",
+    429,
+    "envelope",
+    "Too many open tasks in this session. Wait for one to end.",
+    {
+      retryable: true,
+      processed: "yes",
+    },
+  ),
+
+  // --- HTTP: identity (AUTHENTICATION.md). None of them tells a stranger what exists.
+  edge_required: fault("permission_denied", 403, "request", "Requests come through the agentworks edge only."),
+  certificate_required: fault("unauthenticated", 403, "request", "Connect with a client certificate (mutual TLS)."),
+  certificate_untrusted: fault(
+    "unauthenticated",
+    403,
+    "request",
+    "The client certificate was not issued by a trusted CA.",
+  ),
+  certificate_expired: fault("unauthenticated", 403, "request", "The client certificate has expired. Issue a new one."),
+  certificate_not_yet_valid: fault(
+    "unauthenticated",
+    403,
+    "request",
+    "The client certificate is not valid yet. Check the clock of the machine that issued it.",
+  ),
+  certificate_revoked: fault("unauthenticated", 403, "request", "The client certificate was revoked. Issue a new one."),
+  certificate_unknown: fault(
+    "permission_denied",
+    403,
+    "request",
+    "The client certificate is not registered for an agent. Register its fingerprint.",
+  ),
+  agent_suspended: fault("permission_denied", 403, "request", "The agent or its account is suspended."),
+  admin_required: fault("unauthenticated", 401, "request", "Send `Authorization: Bearer <admin token>`."),
+
+  // --- HTTP: the rest
+  subprotocol_required: fault(
+    "failed_precondition",
+    426,
+    "request",
+    "Connect by WebSocket with subprotocol `agentworks.v1`; it is the one that this broker speaks.",
+  ),
+  invalid_request: fault(
+    "invalid_argument",
+    400,
+    "request",
+    "The request does not fit its schema; `issues` says where.",
+  ),
+  route_unknown: fault("not_found", 404, "request", "No such route. GET /v1/openapi.json lists them."),
+  certificate_not_found: fault("not_found", 404, "request", "No certificate with that fingerprint."),
+  agent_not_found: fault("not_found", 404, "request", "No agent of that name."),
+  certificate_taken: fault("already_exists", 409, "request", "That certificate is registered for another agent."),
+
+  internal: fault("internal", 500, "connection", "The broker failed. Connect again; what was acknowledged is stored.", {
+    retryable: true,
+    processed: "maybe",
+  }),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorReason = keyof typeof errors;
+
+/** The part that ERROR's `data` and problem+json share. */
+export interface ErrorBody {
+  code: ErrorCode;
+  reason: ErrorReason;
+  detail: string;
+  retryable: boolean;
+  processed: "no" | "maybe" | "yes";
+  scope: ErrorScope;
+}
+
+/** The body of one reason. `more` adds what only this occurrence knows (`expected`, `limit`, `issues`). */
+export function errorBody<More extends object>(reason: ErrorReason, more?: More): ErrorBody & More {
+  const { code, detail, retryable, processed, scope }: ErrorEntry = errors[reason];
+  return { code, reason, detail, retryable, processed, scope, ...(more as More) };
+}
+
+/** The close code that must follow an error, where there is one. */
+export function closeCodeOf(reason: ErrorReason): number | undefined {
+  const entry: ErrorEntry = errors[reason];
+  return entry.closes;
+}
+
+/** WebSocket close codes: 4000–4499 are final, after 4500–4999 a client reconnects (PROTOCOL C5). */
+export const closeCodes = {
+  protocol: 4400,
+  certificate_expired: 4401,
+  revoked: 4403,
+  superseded: 4409,
+  too_large: 4413,
+  internal: 4500,
+  draining: 4503,
+  heartbeat_timeout: 4512,
+  too_fast: 4529,
+} as const;
+
+/** After a final close code a client must not reconnect by itself. */
+export const isFinalClose = (code: number): boolean => code >= 4000 && code < 4500;

@@ -1,0 +1,98 @@
+// Every limit of the protocol, in one file, checked against each other at load. Nothing else may define a bound.
+// Rule numbers (L1 …) are those of docs/PROTOCOL.md.
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+export const limits = {
+  /** L1. One envelope, in UTF-8 bytes. */
+  envelopeBytesMax: 256 * KiB,
+  /** L2. One WebSocket frame, in UTF-8 bytes. workerd itself drops a socket only beyond 1 MiB. */
+  frameBytesMax: 512 * KiB,
+  /** L3. Envelopes in one frame. */
+  frameEnvelopesMax: 256,
+  /** L4. Nesting of objects and arrays in one envelope, the envelope itself counted. */
+  depthMax: 32,
+
+  /** L5. Messages in one direction of a session that are stored and not yet acknowledged by their receiver. */
+  windowMessages: 512,
+  /** L6. Bytes of the same; past it no new `limit` is granted, what was granted is still accepted. */
+  windowBytes: 4 * MiB,
+  /** L7. The broker sends PAUSE when this share of a window is used … */
+  pauseAtShare: 0.75,
+  /** … and RESUME when it has fallen to this one. */
+  resumeAtShare: 0.25,
+  /** L8. Frames beyond the limit that one attachment may send; the last of them closes the socket (4413). */
+  flowControlStrikesMax: 3,
+
+  /** Rows of the ring that each direction of a session owns: the window plus the broker's own frames, then history. */
+  ringRowsMax: 1024,
+  /** Bytes of acknowledged history that each direction keeps; older rows are deleted beyond it. */
+  ringBytesMax: 16 * MiB,
+  /** Frames of the broker's own making (replayed responses, cancellations) waiting in one direction. */
+  brokerRowsMax: 256,
+  /** Acknowledged messages (or a quarter of the byte window) after which a cursor is stored even if nothing else is. */
+  cursorLagMessagesMax: 64,
+  cursorLagBytesMax: 1 * MiB,
+
+  /** L9. Tasks of one session that have no terminal state yet. */
+  openTasksMax: 256,
+  /** L10. Sessions of one agent that are pending, active or closing. */
+  openSessionsMax: 1000,
+  /** L11. Capabilities that one agent may announce. */
+  capabilitiesMax: 64,
+
+  /** L12. An offer that nobody answered expires after this long. */
+  offerMs: 1 * minute,
+  /** L13. A session without a work frame for this long expires. */
+  sessionIdleMs: 24 * hour,
+  /** A failed write of the session index is repeated after this long. */
+  indexRetryMs: 5 * second,
+
+  /** L14. A client sends HEARTBEAT when it has received nothing for this long … */
+  heartbeatIntervalMs: 20 * second,
+  /** … and gives the connection up when nothing at all has come for this long. */
+  heartbeatTimeoutMs: 45 * second,
+  /** L15. A client attaches a session again when its oldest frame has had no acknowledgement for this long. */
+  ackStallMs: 30 * second,
+  /** L16. Reconnects wait a random time up to base × 2ⁿ, at most this. */
+  reconnectBaseMs: 100,
+  reconnectMaxMs: 30 * second,
+
+  /** Messages (and bytes) that a client keeps for one session before `send` refuses: its own memory, not the broker's. */
+  outboxMessagesMax: 8192,
+  outboxBytesMax: 64 * MiB,
+} as const;
+
+/** What REGISTER_ACK tells a client (PROTOCOL R3): the limits that it must obey. */
+export const announcedLimits = {
+  envelope_bytes: limits.envelopeBytesMax,
+  frame_bytes: limits.frameBytesMax,
+  frame_envelopes: limits.frameEnvelopesMax,
+  depth: limits.depthMax,
+  window_messages: limits.windowMessages,
+  open_tasks: limits.openTasksMax,
+  open_sessions: limits.openSessionsMax,
+} as const;
+
+/** Bugs throw: a limit that contradicts another must never reach a deploy. */
+export function assertLimits(l: { [K in keyof typeof limits]: number } = limits): void {
+  const rules: [boolean, string][] = [
+    [l.envelopeBytesMax <= l.frameBytesMax, "an envelope must fit a frame"],
+    [l.frameBytesMax * 2 <= MiB, "frames stay at half of what workerd's hibernation loop takes"],
+    [l.windowMessages + l.brokerRowsMax <= l.ringRowsMax, "what is not acknowledged must never be overwritten"],
+    [l.openTasksMax <= l.brokerRowsMax, "every open task may need one frame of the broker's own"],
+    [l.frameBytesMax <= l.windowBytes, "one frame must fit the window"],
+    [l.windowBytes <= l.ringBytesMax, "the ring keeps at least one window of history"],
+    [l.cursorLagMessagesMax * 4 <= l.windowMessages, "a lost cursor must leave most of the window usable"],
+    [l.cursorLagBytesMax * 4 <= l.windowBytes, "a lost cursor must leave most of the window usable"],
+    [l.resumeAtShare < l.pauseAtShare && l.pauseAtShare < 1, "PAUSE comes above RESUME and below full"],
+    [l.heartbeatIntervalMs * 2 < l.heartbeatTimeoutMs, "one lost heartbeat is not a dead connection"],
+    [l.outboxMessagesMax >= l.windowMessages, "a client can keep what it may send"],
+  ];
+  for (const [holds, rule] of rules) if (!holds) throw new Error(`limits.ts contradicts itself: ${rule}`);
+}
+assertLimits();
