@@ -1,5 +1,6 @@
 // The shapes of HTTP requests and answers (zod): the source of validation and of GET /v1/openapi.json. No behaviour here.
 import { z } from "zod";
+import { Capability } from "../protocol/wire/envelope.ts";
 import { AgentId, CapabilityName } from "../protocol/wire/ids.ts";
 import { bounds } from "./bounds.ts";
 import { standings } from "./tables.ts";
@@ -14,8 +15,6 @@ export const Fingerprint = z
   .string()
   .regex(/^[0-9a-f]{64}$/, "the SHA-256 of the certificate: 64 lower-case hex digits, no colons");
 
-// The document says what is meant, a JSON Schema; that it is JSON is all that is checked.
-const JsonSchema = z.json().meta({ type: ["object", "boolean"] });
 const Time = z.iso.datetime().describe("RFC 3339, UTC");
 
 /** RFC 9457, with the members that ERROR frames have too. */
@@ -44,24 +43,13 @@ export const ListAgentsQuery = z.object({
   cursor: AgentId.optional().describe("`next` of the page before"),
 });
 
-export const CapabilityEntry = z
-  .object({
-    name: CapabilityName,
-    version: z.string().optional(),
-    description: z.string().optional(),
-    input_schema: JsonSchema.optional(),
-    output_schema: JsonSchema.optional(),
-    max_concurrency: z.int().optional(),
-  })
-  .meta({ id: "Capability" });
-
 export const AgentEntry = z
   .object({
     agent: AgentId,
     status: z.enum(standings),
     connected: z.boolean(),
     last_connected_at: Time.nullable(),
-    capabilities: z.array(CapabilityEntry),
+    capabilities: z.array(Capability.meta({ id: "Capability" })),
   })
   .meta({ id: "Agent" });
 

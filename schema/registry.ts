@@ -5,4 +5,4 @@ export * from "./queries/agents.ts";
 export * from "./queries/capabilities.ts";
 export * from "./queries/certificates.ts";
 export * from "./queries/sessions.ts";
-export type { CertificateStatus, Json, Standing } from "./tables.ts";
+export type { CertificateStatus, Standing } from "./tables.ts";

@@ -2,8 +2,8 @@
 // After a change here run `npm run schema:generate`; migrations are generated, and never edited once applied anywhere.
 import { foreignKey, index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
-/** Any JSON value: a JSON Schema is an object or a boolean, and the broker stores it without judging it. */
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+/** A JSON Schema document; the broker stores it without judging it. */
+type JsonSchema = Record<string, unknown>;
 
 export const standings = ["active", "suspended"] as const;
 /** Whether an account or an agent may connect. */
@@ -63,8 +63,8 @@ export const capabilities = sqliteTable(
     name: text("name").notNull(),
     version: text("version"),
     description: text("description"),
-    inputSchema: text("input_schema", { mode: "json" }).$type<Json>(),
-    outputSchema: text("output_schema", { mode: "json" }).$type<Json>(),
+    inputSchema: text("input_schema", { mode: "json" }).$type<JsonSchema>(),
+    outputSchema: text("output_schema", { mode: "json" }).$type<JsonSchema>(),
     maxConcurrency: integer("max_concurrency"),
   },
   (t) => [

@@ -1,9 +1,10 @@
 // Agents of an account: whether they exist, what they can do, when they came, whether they may. Everything is bounded to one account.
 import { and, asc, eq, exists, gt, inArray, sql } from "drizzle-orm";
+import type { Capability } from "../../protocol/wire/envelope.ts";
 import { bounds } from "../bounds.ts";
 import type { Database } from "../database.ts";
-import { agents, capabilities, certificates, type Json, type Standing } from "../tables.ts";
-import { type Capability, withoutNulls } from "./capabilities.ts";
+import { agents, capabilities, certificates, type Standing } from "../tables.ts";
+import { withoutNulls } from "./capabilities.ts";
 
 /** An agent as lists show it. `last_connected_at` is epoch milliseconds, null when it never connected. */
 export interface AgentListing {
@@ -129,7 +130,7 @@ async function capabilitiesOf(
   names: string[],
   schemas: boolean,
 ): Promise<Map<string, Capability[]>> {
-  const none = sql<Json | null>`null`;
+  const none = sql<null>`null`;
   const rows = await db
     .select({
       agent: capabilities.agentId,

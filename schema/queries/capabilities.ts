@@ -1,17 +1,8 @@
 // What an agent announced it can do. An announcement replaces the one before it as a whole; equal ones write no row.
 import { and, eq, sql } from "drizzle-orm";
+import type { Capability } from "../../protocol/wire/envelope.ts";
 import type { Database } from "../database.ts";
-import { capabilities, type Json } from "../tables.ts";
-
-/** A capability with the members of REGISTER and CAPABILITY_ANNOUNCE; `name` is unique within its agent. */
-export interface Capability {
-  name: string;
-  version?: string | undefined;
-  description?: string | undefined;
-  input_schema?: Json | undefined;
-  output_schema?: Json | undefined;
-  max_concurrency?: number | undefined;
-}
+import { capabilities } from "../tables.ts";
 
 /**
  * Makes these the capabilities of the agent: all or nothing, in one batch of two statements, however many there are.

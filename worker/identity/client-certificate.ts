@@ -13,9 +13,11 @@ export interface CertificateFacts {
   expiresAt: number;
 }
 
+type CertificateReason = Extract<ErrorReason, `certificate_${string}`>;
+
 export type CertificateJudgement =
   | { ok: true; certificate: CertificateFacts }
-  | { ok: false; reason: Extract<ErrorReason, `certificate_${string}`> };
+  | { ok: false; reason: CertificateReason };
 
 /** Cloudflare sends strings, all of them, and many more than these. */
 const TlsClientAuth = z.object({
@@ -27,7 +29,16 @@ const TlsClientAuth = z.object({
   certNotAfter: z.string(),
 });
 
-const refuse = (reason: Extract<ErrorReason, `certificate_${string}`>): CertificateJudgement => ({ ok: false, reason });
+/**
+ * OpenSSL complains about time only after it has built a chain to the CA: then, and only then, the owner may learn that time
+ * is the fault. Anything else, an expired certificate of a stranger's CA too, is simply not ours.
+ */
+const timeFailures = new Map<string, CertificateReason>([
+  ["FAILED:certificate has expired", "certificate_expired"],
+  ["FAILED:certificate is not yet valid", "certificate_not_yet_valid"],
+]);
+
+const refuse = (reason: CertificateReason): CertificateJudgement => ({ ok: false, reason });
 
 /**
  * Judges the certificate of one request.
@@ -42,11 +53,7 @@ export function judgeCertificate(tlsClientAuth: unknown, nowMs: number): Certifi
   const tls = parsed.data;
 
   if (tls.certVerified !== "SUCCESS") {
-    // OpenSSL complains about time only after it has built a chain to the CA: then, and only then, the owner may learn that
-    // time is the fault. Anything else, an expired certificate of a stranger's CA too, is simply not ours.
-    if (/^FAILED:.*expired/i.test(tls.certVerified)) return refuse("certificate_expired");
-    if (/^FAILED:.*not yet valid/i.test(tls.certVerified)) return refuse("certificate_not_yet_valid");
-    return refuse("certificate_untrusted");
+    return refuse(timeFailures.get(tls.certVerified) ?? "certificate_untrusted");
   }
   // Cloudflare verifies a revoked certificate with SUCCESS: this check is not a repetition of the one above.
   if (tls.certRevoked !== "0") return refuse("certificate_revoked");
