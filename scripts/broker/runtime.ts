@@ -37,6 +37,20 @@ subscribe("child_process", (message) => {
   births.getStore()?.(child);
 });
 
+/**
+ * Miniflare exits the process on a signal, before an orderly end is through. Signals are the command's business; that
+ * workerd dies with this process is seen to by `tieToThisProcess`.
+ */
+function leavingSignalsAlone<T>(make: () => T): T {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const before = signals.map((signal) => new Set(process.listeners(signal)));
+  const made = make();
+  signals.forEach((signal, i) => {
+    for (const listener of process.listeners(signal)) if (!before[i]?.has(listener)) process.off(signal, listener);
+  });
+  return made;
+}
+
 function miniflareOptions(options: RuntimeOptions, script: string, onRestart: () => Promise<void>): MiniflareOptions {
   const { worker } = options;
   const classes = Object.values(worker.durableObjects);
@@ -105,9 +119,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     const url = await miniflare.unsafeGetDirectURL();
     inner = { host: url.hostname, port: Number(url.port) };
   };
-  const miniflare: Miniflare = births.run(
-    adopt,
-    () => new Miniflare(miniflareOptions(options, script, () => locate(miniflare))),
+  const miniflare: Miniflare = births.run(adopt, () =>
+    leavingSignalsAlone(() => new Miniflare(miniflareOptions(options, script, () => locate(miniflare)))),
   );
   try {
     await miniflare.ready;

@@ -86,6 +86,7 @@ export class StateFolder {
   readonly dir: string;
   readonly #lockFile: string;
   readonly #lock: Lock;
+  #noting: Promise<void> = Promise.resolve();
 
   private constructor(dir: string, lockFile: string, lock: Lock) {
     this.dir = dir;
@@ -119,11 +120,14 @@ export class StateFolder {
   }
 
   /** Notes the workerd of this broker for whoever comes after a crash. */
-  async noteWorkerd(pid: number): Promise<void> {
-    const workerd = markOf(pid);
-    if (workerd === undefined) return;
-    this.#lock.workerd = workerd;
-    await replaceFile(this.#lockFile, JSON.stringify(this.#lock), 0o600);
+  noteWorkerd(pid: number): Promise<void> {
+    this.#noting = this.#noting.then(async () => {
+      const workerd = markOf(pid);
+      if (workerd === undefined) return;
+      this.#lock.workerd = workerd;
+      await replaceFile(this.#lockFile, JSON.stringify(this.#lock), 0o600);
+    });
+    return this.#noting;
   }
 
   async publish(record: Pick<BrokerRecord, "agentsUrl" | "apiUrl" | "adminToken">): Promise<void> {
@@ -136,6 +140,8 @@ export class StateFolder {
   }
 
   async release(): Promise<void> {
+    // A note that is still being written would put the lock back.
+    await this.#noting.catch(() => undefined);
     await rm(join(this.dir, "broker.json"), { force: true });
     await rm(this.#lockFile, { force: true });
   }
