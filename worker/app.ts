@@ -6,8 +6,9 @@ import { throughEdge } from "./identity/middleware.ts";
 import { internalProblem, issuesOf, problem } from "./problem.ts";
 import { agentRoutes } from "./routes/agents.ts";
 import { certificateRoutes } from "./routes/certificates.ts";
-import { healthRoutes, version } from "./routes/health.ts";
+import { healthRoutes } from "./routes/health.ts";
 import { upgradeRoutes } from "./routes/upgrades.ts";
+import { version } from "./version.ts";
 
 /** The application; `app.fetch(request, env)` answers every request. */
 export function createApp(): OpenAPIHono<App> {

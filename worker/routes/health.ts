@@ -1,11 +1,9 @@
 // GET /health: the Worker runs. It asks neither D1 nor an object, so that a probe every second costs nothing.
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import packageJson from "../../package.json" with { type: "json" };
 import { Health } from "../../schema/http.ts";
 import type { App } from "../env.ts";
+import { version } from "../version.ts";
 import { json, problems } from "./responses.ts";
-
-export const version = packageJson.version;
 
 const health = createRoute({
   method: "get",

@@ -20,6 +20,7 @@ function offersSubprotocol(headers: Headers): boolean {
 
 const upgradable = createMiddleware<App>(async (c, next) => {
   if (offersSubprotocol(c.req.raw.headers)) return next();
+  // RFC 9110 wants `Upgrade` on a 426. workerd drops it on its way out (it owns that header); the local edge may add it again.
   const headers = { Upgrade: "websocket", "Sec-WebSocket-Protocol": subprotocol };
   return problem(c, "subprotocol_required", { supported: [subprotocol] }, headers);
 });
