@@ -88,28 +88,29 @@ export async function listAgents(
   options: { capability?: string | undefined; limit: number; cursor?: string | undefined; schemas?: boolean },
 ): Promise<{ agents: AgentListing[]; next?: string }> {
   const limit = Math.max(1, Math.min(Math.trunc(options.limit), bounds.agentsPageMax));
-  const able =
-    options.capability === undefined
-      ? undefined
-      : exists(
-          db
-            .select({ one: sql`1` })
-            .from(capabilities)
-            .where(
-              and(
-                eq(capabilities.accountId, account),
-                eq(capabilities.name, options.capability),
-                eq(capabilities.agentId, agents.id),
-              ),
-            ),
-        );
-  const after = options.cursor === undefined ? undefined : gt(agents.id, options.cursor);
-  const found = await db
-    .select({ agent: agents.id, status: agents.status, last_connected_at: agents.lastConnectedAt })
-    .from(agents)
-    .where(and(eq(agents.accountId, account), after, able))
-    .orderBy(asc(agents.id))
-    .limit(limit + 1);
+  const columns = { agent: agents.id, status: agents.status, last_connected_at: agents.lastConnectedAt };
+  const cursor = options.cursor ?? "";
+  const found = await (options.capability === undefined
+    ? db
+        .select(columns)
+        .from(agents)
+        .where(and(eq(agents.accountId, account), gt(agents.id, cursor)))
+        .orderBy(asc(agents.id))
+        .limit(limit + 1)
+    : // From the capabilities: their index finds the few that can in order, where the agents' would be read to the end.
+      db
+        .select(columns)
+        .from(capabilities)
+        .innerJoin(agents, and(eq(agents.accountId, capabilities.accountId), eq(agents.id, capabilities.agentId)))
+        .where(
+          and(
+            eq(capabilities.accountId, account),
+            eq(capabilities.name, options.capability),
+            gt(capabilities.agentId, cursor),
+          ),
+        )
+        .orderBy(asc(capabilities.agentId))
+        .limit(limit + 1));
   const page = found.slice(0, limit);
   if (page.length === 0) return { agents: [] };
 
