@@ -6,7 +6,7 @@ import { closeCodes, type ErrorReason, errorBody } from "../wire/errors.ts";
 import type { AgentId, Uuid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
 import { Direction } from "./direction.ts";
-import type { AttachKey, Cursors, Output, Saved, SessionRecord } from "./effects.ts";
+import type { AttachKey, Output, Saved, SessionRecord } from "./effects.ts";
 import { Intake } from "./intake.ts";
 import { Outbox } from "./outbox.ts";
 import { afterStep, isEnded, isLive, type SessionStep } from "./states.ts";
@@ -40,7 +40,7 @@ export class BrokerSession {
   constructor(tasks: TaskTable, mint: Mint, saved?: Saved) {
     this.#mint = mint;
     this.#record = saved?.record;
-    const latest = saved && latestCursors(saved);
+    const latest = saved?.cursors;
     if (saved && latest) {
       for (const side of [0, 1] as const)
         this.#directions[side].restore(saved.rows[side], latest.acked[side], latest.granted[side], latest.sent[side]);
@@ -386,13 +386,4 @@ export class BrokerSession {
   #finish(): Output {
     return { effects: this.#out.end(this.#record), deadline: this.#record && nextDeadline(this.#record.timers) };
   }
-}
-
-/** The latest of all stored copies. */
-function latestCursors(saved: Saved): Cursors | undefined {
-  let latest: Cursors | undefined;
-  for (const copy of [saved.cursors, saved.rows[0].at(-1)?.cursors, saved.rows[1].at(-1)?.cursors]) {
-    if (copy !== undefined && (latest === undefined || copy.version > latest.version)) latest = copy;
-  }
-  return latest;
 }

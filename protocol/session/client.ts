@@ -55,6 +55,7 @@ export class ClientSession {
   #taken = 0;
   #saidTaken = 0;
   #paused = false;
+  #closeSeq: number | undefined;
   /** The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1). */
   #flying = 0;
   readonly #mint: () => Uuid;
@@ -116,6 +117,7 @@ export class ClientSession {
     const seq = this.#out.next;
     const line = JSON.stringify({ type, id, session_id: this.session_id, seq, ...more, data });
     this.#out.append({ first: seq, last: seq, bytes: line.length, line });
+    if (type === "SESSION_CLOSE") this.#closeSeq = seq;
     return seq;
   }
 
@@ -180,7 +182,10 @@ export class ClientSession {
       if (first > this.#limit || (full && lines.length > 0)) break;
       lines.push(line);
     }
+    if (lines.length === 0) return lines;
     this.#out.sent += lines.length;
+    // What this end has taken is said once more after its SESSION_CLOSE, so that the broker can end the session (N7).
+    if (this.#closeSeq !== undefined && this.#out.sent >= this.#closeSeq) this.#saidTaken = -1;
     this.#flying = this.#out.sent;
     return lines;
   }

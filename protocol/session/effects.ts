@@ -63,11 +63,13 @@ export interface SessionRecord {
   timers: Timers;
 }
 
-/** What a session is restored from. Rows of each direction in ascending order. */
+/** What a session is restored from. */
 export interface Saved {
   record: SessionRecord;
+  /** The latest of all stored copies (the greatest `version`), or undefined where none was stored yet. */
   cursors: Cursors | undefined;
-  rows: [(RowMeta & { cursors: Cursors })[], (RowMeta & { cursors: Cursors })[]];
+  /** Rows of each direction, in ascending order. */
+  rows: [RowMeta[], RowMeta[]];
 }
 
 export type Effect =

@@ -167,7 +167,7 @@ export class Outbox {
   /** The whole list, in order. */
   end(record: SessionRecord | undefined): Effect[] {
     const rows: Effect[] = [];
-    if (this.#rows.length > 0 || this.#rewound || this.#isLagging()) {
+    if (this.#rows.length > 0 || this.#rewound || this.#isLagging(record)) {
       const [a, b] = this.#directions;
       this.#stored = {
         version: this.#stored.version + 1,
@@ -185,8 +185,9 @@ export class Outbox {
   }
 
   /** Cursors that nothing else stores are stored when losing them would cost a good part of the window. */
-  #isLagging(): boolean {
-    const lag = limits.cursorLagMessagesMax;
+  #isLagging(record: SessionRecord | undefined): boolean {
+    // The last receipts of a session are what ends it: nothing would come after them to carry them.
+    const lag = record?.state === "closing" ? 1 : limits.cursorLagMessagesMax;
     return (
       this.#ackedBytes >= limits.cursorLagBytesMax ||
       sides.some((side) => {

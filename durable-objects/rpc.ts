@@ -1,0 +1,27 @@
+// What the objects say to each other. Types only; all of it crosses an RPC hop by structured clone.
+import type { Capability } from "../protocol/wire/envelope.ts";
+
+/** Who sent a frame, as its `AgentObject` knows. */
+export interface Sender {
+  account: string;
+  agent: string;
+  /** The key of the connection: the session takes it for the attachment. */
+  connection: string;
+  /** What the agent announced; only where the frame opens or accepts a session. */
+  capabilities?: Capability[];
+}
+
+/** The session's answer to the sender. Frames meant for an attachment go by `deliver`, in order; these may overtake them. */
+export interface Answer {
+  frames: string[];
+  /** The sender's connection must be closed. */
+  close?: { code: number; reason: string };
+}
+
+/** What an `AgentObject` keeps of a session. */
+export interface SessionNotice {
+  session_id: string;
+  peer: string;
+  /** active or closing; else it is taken off the list. */
+  live: boolean;
+}

@@ -1,0 +1,229 @@
+// A session on the edge: frames in, the protocol core in the middle, effects out. Everything reliable is decided by the core
+// (protocol/session); this file converts and forwards, and it does so without an await between a frame and its rows.
+import { DurableObject } from "cloudflare:workers";
+import { drizzle } from "drizzle-orm/d1";
+import { BrokerSession, type Inbound } from "../protocol/session/broker.ts";
+import type { AttachKey, Effect, Output, SessionRecord } from "../protocol/session/effects.ts";
+import { isLive } from "../protocol/session/states.ts";
+import { otherSide, type Side } from "../protocol/session/tasks.ts";
+import { nextDeadline } from "../protocol/session/timers.ts";
+import { packFrames } from "../protocol/wire/codec.ts";
+import { uuidv7 } from "../protocol/wire/ids.ts";
+import { agentExists, saveSession } from "../schema/registry.ts";
+import type { Env } from "../worker/env.ts";
+import type { AgentObject } from "./agent-object.ts";
+import { identityOf } from "./identity.ts";
+import { decodeDirect, decodeRelayed, type Read } from "./reading.ts";
+import type { Answer, Sender } from "./rpc.ts";
+import { SessionStore } from "./session-store.ts";
+import { acceptSocket, closeIfExpired, closeSocket, openSocket, reciprocate, type SocketFacts } from "./sockets.ts";
+
+/** Attachments by a direct socket; those by an agent's connection are named by its `AgentObject`. */
+const isDirect = (attach: AttachKey) => attach.startsWith("d");
+
+/** Where the answers of one event go. */
+interface Answering {
+  attach: AttachKey;
+  reply(lines: string[]): void;
+  close(code: number, reason: string): void;
+}
+
+export class SessionObject extends DurableObject<Env> {
+  readonly #store: SessionStore;
+  readonly #session: BrokerSession;
+  #account: string | undefined;
+  /** The alarm as it is set, so that it is written only when it changes. */
+  #alarm: number | undefined;
+  readonly #agents = new Map<Side, DurableObjectStub<AgentObject>>();
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#store = new SessionStore(ctx.storage.sql);
+    const saved = this.#store.load();
+    const id = () => uuidv7(Date.now(), crypto.getRandomValues(new Uint8Array(10)));
+    this.#session = new BrokerSession(this.#store, { id, epoch: () => crypto.randomUUID() }, saved);
+    this.#account = this.#store.account;
+    this.#alarm = saved && nextDeadline(saved.record.timers);
+  }
+
+  // --- the multiplexed path
+
+  /** Lines of this session out of one frame of an agent's connection. */
+  receive(sender: Sender, text: string): Answer {
+    this.#account ??= sender.account;
+    const answer: Answer = { frames: [] };
+    const answering: Answering = {
+      attach: sender.connection,
+      reply: (lines) => answer.frames.push(...packFrames(lines)),
+      close: (code, reason) => {
+        answer.close = { code, reason };
+      },
+    };
+    this.#receive(decodeRelayed(text, sender.agent), { ...sender, attach: sender.connection }, answering);
+    return answer;
+  }
+
+  /** The agent's certificate was revoked, or the agent suspended: its sockets here are closed. */
+  expel(agent: string, code: number, reason: string): void {
+    this.#perform(this.#session.expel(agent, code, reason, Date.now()));
+  }
+
+  // --- the direct path
+
+  override fetch(request: Request): Response {
+    const identity = identityOf(request);
+    if (!this.#session.isParticipant(identity.agent)) return new Response(null, { status: 404 });
+    return acceptSocket(this.ctx, { ...identity, key: `d${crypto.randomUUID()}` });
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    const facts = socket.deserializeAttachment() as SocketFacts;
+    if (closeIfExpired(socket, facts, Date.now())) return;
+    const answering: Answering = {
+      attach: facts.key,
+      reply: (lines) => {
+        for (const frame of packFrames(lines)) socket.send(frame);
+      },
+      close: (code, reason) => closeSocket(socket, code, reason),
+    };
+    const read = decodeDirect(message, facts.agent, this.#session.record?.session_id);
+    this.#receive(read, { agent: facts.agent, attach: facts.key }, answering);
+    if (read.close !== undefined) closeSocket(socket, read.close, "see the ERROR before this");
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    reciprocate(socket, code);
+    this.#detached(socket.deserializeAttachment() as SocketFacts);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#detached(socket.deserializeAttachment() as SocketFacts);
+  }
+
+  #detached({ agent, key }: SocketFacts): void {
+    const side = this.#session.record?.agents.indexOf(agent);
+    if (side === 0 || side === 1) this.#perform(this.#session.detached(side, key, Date.now()));
+  }
+
+  // --- time
+
+  override async alarm(): Promise<void> {
+    this.#alarm = undefined;
+    this.#perform(this.#session.wake(this.#session.record && this.#store.lastWorkAt(), Date.now()));
+  }
+
+  // --- events in, effects out
+
+  #receive(read: Read, from: Omit<Inbound, "envelopes">, answering: Answering): void {
+    if (read.faults.length > 0) answering.reply(read.faults);
+    if (read.envelopes.length === 0) return;
+    this.#perform(this.#session.receive({ ...from, envelopes: read.envelopes }, Date.now()), answering);
+  }
+
+  #perform({ effects, deadline }: Output, answering?: Answering): void {
+    for (const effect of effects) this.#carryOut(effect, answering);
+    if (deadline === this.#alarm) return;
+    this.#alarm = deadline;
+    if (deadline === undefined) void this.ctx.storage.deleteAlarm();
+    else void this.ctx.storage.setAlarm(deadline);
+  }
+
+  #carryOut(effect: Effect, answering: Answering | undefined): void {
+    switch (effect.do) {
+      case "store":
+        return this.#store.saveRow(effect.row);
+      case "forget":
+        return this.#store.forgetRows(effect.stream, effect.rows);
+      case "task":
+        return this.#store.saveTask(effect.task);
+      case "cancelTasks":
+        return this.#store.cancelTasks();
+      case "record":
+        return this.#store.saveRecord(effect.record, this.#account ?? "");
+      case "cursors":
+        return this.#store.saveCursors(effect.cursors);
+      case "reply":
+        return answering?.reply(effect.lines);
+      case "send":
+        return this.#send(effect.to, effect.attach, effect.frames);
+      case "replay":
+        return this.#send(effect.to, effect.attach, [
+          ...this.#store.frames(otherSide(effect.to), effect.first, effect.last),
+        ]);
+      case "close":
+        return this.#close(effect.attach, effect.code, effect.reason, answering);
+      case "offer":
+        return this.ctx.waitUntil(this.#offer(effect.to, effect.line));
+      case "index":
+        return this.ctx.waitUntil(this.#index(effect.record));
+    }
+  }
+
+  #send(to: Side, attach: AttachKey, frames: string[]): void {
+    if (isDirect(attach)) {
+      const socket = openSocket(this.ctx, attach);
+      if (socket === undefined) return this.#lost(to, attach);
+      for (const frame of frames) socket.send(frame);
+      return;
+    }
+    // Not awaited: the answer to the sender must not wait for the receiver. Calls on one stub arrive in order.
+    const delivered = this.#agent(to).deliver(attach, frames);
+    this.ctx.waitUntil(
+      delivered.then(
+        (taken) => (taken ? undefined : this.#lost(to, attach)),
+        () => {
+          this.#agents.delete(to);
+          this.#lost(to, attach);
+        },
+      ),
+    );
+  }
+
+  #lost(side: Side, attach: AttachKey): void {
+    this.#perform(this.#session.detached(side, attach, Date.now()));
+  }
+
+  #close(attach: AttachKey, code: number, reason: string, answering: Answering | undefined): void {
+    if (answering?.attach === attach) answering.close(code, reason);
+    else if (isDirect(attach)) {
+      const socket = openSocket(this.ctx, attach);
+      if (socket !== undefined) closeSocket(socket, code, reason);
+    }
+  }
+
+  #agent(side: Side): DurableObjectStub<AgentObject> {
+    let stub = this.#agents.get(side);
+    if (stub === undefined) {
+      stub = this.#agentNamed(this.#session.record?.agents[side] ?? "");
+      this.#agents.set(side, stub);
+    }
+    return stub;
+  }
+
+  #agentNamed(agent: string): DurableObjectStub<AgentObject> {
+    return this.env.AGENTS.getByName(`${this.#account}/${agent}`);
+  }
+
+  async #offer(to: string, line: string): Promise<void> {
+    if (await this.#agentNamed(to).offer(line)) return;
+    const known = await agentExists(drizzle(this.env.DB), this.#account ?? "", to);
+    this.#perform(this.#session.offerFailed(known ? "agent_offline" : "agent_unknown", Date.now()));
+  }
+
+  /** D1's session index and both agents' lists. What fails is repeated by the index timer. */
+  async #index({ session_id, agents, state, ended, created_at }: SessionRecord): Promise<void> {
+    const [initiator, responder] = agents;
+    const live = isLive(state);
+    const row = { account: this.#account ?? "", id: session_id, initiator, responder, state, at: Date.now() };
+    const listed = ([0, 1] as const).map((side) =>
+      this.#agentNamed(agents[side]).sessionChanged({ session_id, peer: agents[otherSide(side)], live }),
+    );
+    try {
+      await Promise.all([saveSession(drizzle(this.env.DB), { ...row, reason: ended?.reason }), ...listed]);
+    } catch (cause) {
+      console.warn(JSON.stringify({ event: "index_failed", session_id, state, created_at, cause: String(cause) }));
+      return;
+    }
+    this.#perform(this.#session.indexed(state, Date.now()));
+  }
+}

@@ -1,0 +1,172 @@
+// A session's SQLite: one row per inbound frame in a ring of slots, one row for the record, one per task. Nothing here decides
+// anything; it writes what the core says and reads it back. Rows written are the bill: no index, no delete on the usual path.
+import type { Cursors, Row, RowMeta, Saved, SessionRecord } from "../protocol/session/effects.ts";
+import { isOpen, type Side, type TaskRecord, type TaskState, type TaskTable } from "../protocol/session/tasks.ts";
+import { packFrames } from "../protocol/wire/codec.ts";
+import { limits } from "../protocol/wire/limits.ts";
+
+/** Version of the tables below; stored with every session, so that a later one can migrate what it finds. */
+const schemaVersion = 1;
+
+const tables = [
+  "CREATE TABLE session (id INTEGER PRIMARY KEY CHECK (id = 0), schema_version INTEGER NOT NULL, account TEXT NOT NULL, record TEXT NOT NULL)",
+  "CREATE TABLE cursors (id INTEGER PRIMARY KEY CHECK (id = 0), cursors TEXT NOT NULL)",
+  // `body` is last: reading the columns before it does not touch its pages.
+  "CREATE TABLE ring (slot INTEGER PRIMARY KEY, row INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, origin INTEGER NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL, cursors TEXT NOT NULL, body TEXT NOT NULL)",
+  "CREATE TABLE tasks (task_id TEXT PRIMARY KEY, requester INTEGER NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, response TEXT) WITHOUT ROWID",
+];
+
+const slotOf = (stream: Side, row: number) => stream * limits.ringRowsMax + (row % limits.ringRowsMax);
+const slotsOf = (stream: Side): [number, number] => [stream * limits.ringRowsMax, (stream + 1) * limits.ringRowsMax];
+
+export class SessionStore implements TaskTable {
+  readonly #sql: SqlStorage;
+  #exists: boolean;
+  #openTasks: number | undefined;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    this.#exists = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'session'").toArray().length > 0;
+  }
+
+  /** The account that the session belongs to, once there is a session. */
+  get account(): string | undefined {
+    if (!this.#exists) return undefined;
+    return this.#sql.exec<{ account: string }>("SELECT account FROM session").toArray()[0]?.account;
+  }
+
+  /** Everything the core needs to live on; undefined where no session was ever stored (nothing is written by asking). */
+  load(): Saved | undefined {
+    if (!this.#exists) return undefined;
+    const stored = this.#sql.exec<{ record: string }>("SELECT record FROM session").toArray()[0];
+    if (stored === undefined) return undefined;
+    const copies = this.#sql
+      .exec<{ cursors: string }>(
+        `SELECT cursors FROM cursors
+         UNION ALL SELECT cursors FROM (SELECT cursors FROM ring WHERE slot < ? ORDER BY row DESC LIMIT 1)
+         UNION ALL SELECT cursors FROM (SELECT cursors FROM ring WHERE slot >= ? ORDER BY row DESC LIMIT 1)`,
+        limits.ringRowsMax,
+        limits.ringRowsMax,
+      )
+      .toArray()
+      .map(({ cursors }) => JSON.parse(cursors) as Cursors)
+      .sort((a, b) => b.version - a.version);
+    return {
+      record: JSON.parse(stored.record) as SessionRecord,
+      cursors: copies[0],
+      rows: [this.#rows(0), this.#rows(1)],
+    };
+  }
+
+  #rows(stream: Side): RowMeta[] {
+    return this.#sql
+      .exec<{ row: number; first: number; last: number; origin: number; bytes: number }>(
+        "SELECT row, first, last, origin, bytes FROM ring WHERE slot >= ? AND slot < ? ORDER BY row",
+        ...slotsOf(stream),
+      )
+      .toArray();
+  }
+
+  saveRow({ stream, row, first, last, origin, bytes, at, cursors, body }: Row): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO ring VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      slotOf(stream, row),
+      row,
+      first,
+      last,
+      origin,
+      bytes,
+      at,
+      JSON.stringify(cursors),
+      body,
+    );
+  }
+
+  forgetRows(stream: Side, rows: number[]): void {
+    for (const row of rows) this.#sql.exec("DELETE FROM ring WHERE slot = ? AND row = ?", slotOf(stream, row), row);
+  }
+
+  saveRecord(record: SessionRecord, account: string): void {
+    if (!this.#exists) for (const table of tables) this.#sql.exec(table);
+    this.#exists = true;
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO session VALUES (0, ?, ?, ?)",
+      schemaVersion,
+      account,
+      JSON.stringify(record),
+    );
+  }
+
+  saveCursors(cursors: Cursors): void {
+    this.#sql.exec("INSERT OR REPLACE INTO cursors VALUES (0, ?)", JSON.stringify(cursors));
+  }
+
+  /** When the newest row was written (epoch milliseconds), if there is one. */
+  lastWorkAt(): number | undefined {
+    return this.#sql.exec<{ at: number | null }>("SELECT max(at) AS at FROM ring").one().at ?? undefined;
+  }
+
+  /** The stored envelopes first…last of a direction, as frames that keep the limits. */
+  *frames(stream: Side, first: number, last: number): Generator<string> {
+    const rows = this.#sql.exec<{ first: number; body: string }>(
+      "SELECT first, body FROM ring WHERE slot >= ? AND slot < ? AND last >= ? AND first <= ? AND last >= first ORDER BY row",
+      ...slotsOf(stream),
+      first,
+      last,
+    );
+    let lines: string[] = [];
+    let length = 0;
+    for (const row of rows) {
+      if (length > 0 && (length + row.body.length) * 3 > limits.frameBytesMax) {
+        yield* packFrames(lines);
+        lines = [];
+        length = 0;
+      }
+      lines.push(...row.body.split("\n").slice(Math.max(0, first - row.first)));
+      length += row.body.length;
+    }
+    yield* packFrames(lines);
+  }
+
+  // --- tasks
+
+  find(task_id: string): TaskRecord | undefined {
+    const found = this.#sql
+      .exec<{ requester: number; state: string; digest: string; response: string | null }>(
+        "SELECT requester, state, digest, response FROM tasks WHERE task_id = ?",
+        task_id,
+      )
+      .toArray()[0];
+    if (found === undefined) return undefined;
+    const { response, digest } = found;
+    const task: TaskRecord = { task_id, digest, requester: found.requester as Side, state: found.state as TaskState };
+    return response === null ? task : { ...task, response };
+  }
+
+  countOpen(): number {
+    this.#openTasks ??= this.#sql
+      .exec<{ open: number }>("SELECT count(*) AS open FROM tasks WHERE state IN ('open', 'cancelling')")
+      .one().open;
+    return this.#openTasks;
+  }
+
+  saveTask({ task_id, requester, state, digest, response }: TaskRecord): void {
+    const before = this.find(task_id);
+    if (this.#openTasks !== undefined) {
+      this.#openTasks += Number(isOpen(state)) - Number(before !== undefined && isOpen(before.state));
+    }
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)",
+      task_id,
+      requester,
+      state,
+      digest,
+      response ?? null,
+    );
+  }
+
+  cancelTasks(): void {
+    this.#openTasks = 0;
+    this.#sql.exec("UPDATE tasks SET state = 'cancelled' WHERE state IN ('open', 'cancelling')");
+  }
+}

@@ -1,0 +1,58 @@
+// The rules of hibernating WebSockets, for both objects: the heartbeat pair, safe closing, what a socket remembers of itself.
+import { closeCodes } from "../protocol/wire/errors.ts";
+import type { Identity } from "./identity.ts";
+
+export const subprotocol = "agentworks.v1";
+
+/** Answered by the runtime without waking the object: exact text, alone in its frame (PROTOCOL H1). */
+export const heartbeat = { request: '{"type":"HEARTBEAT"}', response: '{"type":"HEARTBEAT_ACK"}' };
+
+/** Kept with the socket through hibernation (at most 16 KiB). */
+export interface SocketFacts extends Identity {
+  /** Names the socket among those of its object. */
+  key: string;
+}
+
+/** Accepts an upgrade. The socket is tagged with its key, and carries its facts. */
+export function acceptSocket<Facts extends SocketFacts>(ctx: DurableObjectState, facts: Facts): Response {
+  ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.request, heartbeat.response));
+  const { 0: client, 1: server } = new WebSocketPair();
+  ctx.acceptWebSocket(server, [facts.key]);
+  server.serializeAttachment(facts);
+  return new Response(null, {
+    status: 101,
+    webSocket: client,
+    headers: { "Sec-WebSocket-Protocol": subprotocol },
+  });
+}
+
+/** The open socket of that key. CLOSING sockets are still listed by the runtime; they are gone for us. */
+export const openSocket = (ctx: DurableObjectState, key: string): WebSocket | undefined =>
+  ctx.getWebSockets(key).find((socket) => socket.readyState === WebSocket.OPEN);
+
+/** Every open socket of the object. */
+export const openSockets = (ctx: DurableObjectState): WebSocket[] =>
+  ctx.getWebSockets().filter((socket) => socket.readyState === WebSocket.OPEN);
+
+/** Closes once; a socket that is closing already is left alone. Reasons are short: at most 123 bytes. */
+export function closeSocket(socket: WebSocket, code: number, reason: string): void {
+  if (socket.readyState !== WebSocket.OPEN) return;
+  socket.close(code, reason.slice(0, 120));
+}
+
+/** In `webSocketClose`: answers the peer's close with its own code, where that code may be sent at all. */
+export function reciprocate(socket: WebSocket, code: number): void {
+  const sendable = code === 1000 || (code >= 3000 && code <= 4999);
+  try {
+    socket.close(sendable ? code : 1000);
+  } catch {
+    // The runtime had answered by itself, or the socket is gone: both are what we wanted.
+  }
+}
+
+/** A certificate that ended while its socket was open: the platform does not close it, so we do, at its next frame. */
+export function closeIfExpired(socket: WebSocket, facts: SocketFacts, now: number): boolean {
+  if (now <= facts.expiresAt) return false;
+  closeSocket(socket, closeCodes.certificate_expired, "certificate expired");
+  return true;
+}
