@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # An agent's key and certificate, signed by the CA of scripts/generate_ca.sh: DIR/agents/AGENT_ID/{cert,key}.pem, 90 days.
-# Usage: scripts/generate_agent_cert.sh AGENT_ID [DIR]   (DIR default: ./agentworks-ca)
+# Usage: scripts/generate_agent_cert.sh AGENT_ID [DIR]   (DIR default: .agentworks/own-ca)
 set -euo pipefail
 umask 077
 
@@ -12,7 +12,7 @@ fi
 command -v openssl >/dev/null || { echo "openssl is not installed." >&2; exit 1; }
 
 agent=$1
-dir=${2:-agentworks-ca}
+dir=${2:-.agentworks/own-ca}
 LC_ALL=C
 if [[ ! "$agent" =~ ^[a-z0-9][a-z0-9._-]{0,63}$ ]]; then
   echo "\"$agent\" is not an agent id: 1–64 of a–z 0–9 . _ - and it starts with a letter or digit." >&2

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A certificate authority of your own, by openssl alone: ca.pem and ca.key (mode 0600) in DIR (default: ./agentworks-ca).
+# A certificate authority of your own, by openssl alone: ca.pem and ca.key (mode 0600) in DIR (default: .agentworks/own-ca).
 # Usage: scripts/generate_ca.sh [DIR]
 set -euo pipefail
 umask 077
@@ -11,7 +11,7 @@ if [[ "${1:-}" == "--help" || "${1:-}" == "-h" || $# -gt 1 ]]; then
 fi
 command -v openssl >/dev/null || { echo "openssl is not installed." >&2; exit 1; }
 
-dir=${1:-agentworks-ca}
+dir=${1:-.agentworks/own-ca}
 for file in "$dir/ca.pem" "$dir/ca.key"; do
   if [[ -e "$file" ]]; then
     echo "$file exists: remove it first if you really want a new CA; every agent must then be certified again." >&2

@@ -1,0 +1,27 @@
+// What some tests need from the machine beside Node, and what goes unseen without it. Tests skip by `has`; `npm test` says
+// what was skipped and why.
+
+import { spawnSync } from "node:child_process";
+
+const tools = {
+  openssl: {
+    probe: ["openssl", "version"],
+    without: "scripts/generate_ca.sh and generate_agent_cert.sh are not tried",
+  },
+  bash: { probe: ["bash", "--version"], without: "the shell scripts are not tried" },
+} as const;
+
+export type Tool = keyof typeof tools;
+
+/** Whether this machine has a tool that a test needs. */
+export function has(tool: Tool): boolean {
+  const [command, ...rest] = tools[tool].probe;
+  return spawnSync(command, rest, { stdio: "ignore" }).status === 0;
+}
+
+/** One sentence for each tool that is missing here. */
+export function missingTools(): string[] {
+  return (Object.keys(tools) as Tool[])
+    .filter((tool) => !has(tool))
+    .map((tool) => `${tool} is not installed: ${tools[tool].without}.`);
+}
