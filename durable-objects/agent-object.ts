@@ -142,7 +142,7 @@ export class AgentObject extends DurableObject<Env> {
   }
 
   async #query({ account, agent: self }: Connection, { id, data }: FromClient<"AGENT_QUERY">): Promise<object> {
-    const page = await listAgents(drizzle(this.env.DB), account, data);
+    const page = await listAgents(drizzle(this.env.DB), account, { ...data, schemas: false });
     const agents = await Promise.all(
       page.agents.map(async ({ agent, capabilities, last_connected_at: at }) => ({
         agent,

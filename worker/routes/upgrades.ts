@@ -1,5 +1,5 @@
 // The two WebSocket routes. Identity first, so that a stranger learns nothing from later refusals; then the subprotocol; then
-// the object, whose answer (101, or its own problem) is passed on as it is.
+// the object, which answers 101, or 404 where this agent has no such session.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import { Uuid } from "../../protocol/wire/ids.ts";
@@ -62,8 +62,8 @@ export function upgradeRoutes(app: OpenAPIHono<App>): void {
     const { identity } = c.var;
     const session = Uuid.safeParse(c.req.param("session_id"));
     if (!session.success) return problem(c, "session_unknown");
-    return sessionObject(c.env, identity.account, session.data).fetch(
-      upgradeRequest(`/v1/sessions/${session.data}`, identity, subprotocol),
-    );
+    const request = upgradeRequest(`/v1/sessions/${session.data}`, identity, subprotocol);
+    const response = await sessionObject(c.env, identity.account, session.data).fetch(request);
+    return response.status === 404 ? problem(c, "session_unknown") : response;
   });
 }
