@@ -9,7 +9,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { errorCode, Failure } from "../failure.ts";
-import { type FindInner, forwardUpgrade, HttpForwarder } from "./forward.ts";
+import { type FindInner, forwardRequest, forwardUpgrade } from "./forward.ts";
 import { proofHeaders } from "./headers.ts";
 import { certificatesIn, noCertificate, tlsClientAuthOf } from "./tls-client-auth.ts";
 
@@ -95,7 +95,6 @@ async function shut(server: Server, sockets: Iterable<Duplex>): Promise<void> {
 /** Opens both listeners. Throws a Failure that names the port when one cannot be had. */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const authorities = options.clientCas.flatMap(certificatesIn);
-  const forwarder = new HttpForwarder(options.inner);
   const clients = new Map<Duplex, Client>();
   const apiSockets = new Set<Socket>();
   const stranger = proofHeaders(noCertificate, options.secret);
@@ -107,7 +106,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     return client.proof;
   };
   const onRequest = (message: IncomingMessage, response: ServerResponse): void =>
-    forwarder.forward(message, response, serve(message));
+    forwardRequest(options.inner, message, response, serve(message));
   const onUpgrade = (message: IncomingMessage, socket: Duplex, early: Buffer): void => {
     const proof = serve(message);
     const client = clients.get(socket);
@@ -164,7 +163,6 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       },
       close: async () => {
         await Promise.all([shut(agents, clients.keys()), shut(api, apiSockets)]);
-        forwarder.close();
       },
     };
   } catch (error) {

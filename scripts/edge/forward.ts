@@ -1,7 +1,7 @@
 // Carries one HTTP request, or one WebSocket, from a client to the Worker and back. It knows nothing of certificates:
 // the headers that prove the hop are handed in. Nothing is held when either side goes away.
 
-import { Agent, type IncomingMessage, request, type ServerResponse } from "node:http";
+import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
 import { type ErrorReason, errorBody, errors } from "../../protocol/wire/errors.ts";
@@ -20,8 +20,6 @@ const upgradeAnswerMsMax = 30_000;
 /** After one side has ended, the other has this long to finish what it was saying. */
 const lingerMsMax = 5_000;
 
-const keepAlive = { keepAlive: true, noDelay: true, maxSockets: 256, timeout: 60_000 };
-
 function problem(reason: ErrorReason): string {
   const status = errors[reason].status;
   return JSON.stringify({ type: "about:blank", title: reason.replaceAll("_", " "), status, ...errorBody(reason) });
@@ -36,48 +34,43 @@ function answerProblem(response: ServerResponse, reason: ErrorReason): void {
   response.end(problem(reason));
 }
 
-/** Forwards plain HTTP requests over a pool of its own. */
-export class HttpForwarder {
-  readonly #pool = new Agent(keepAlive);
-  readonly #inner: FindInner;
-
-  constructor(inner: FindInner) {
-    this.#inner = inner;
+/**
+ * Forwards one plain HTTP request, on a connection of its own: workerd closes idle ones after five seconds, and a request
+ * that met such a close could not be repeated safely. Plain requests are rare here, and loopback is quick.
+ */
+export function forwardRequest(
+  findInner: FindInner,
+  message: IncomingMessage,
+  response: ServerResponse,
+  proof: readonly string[],
+): void {
+  const inner = findInner();
+  if (inner === undefined) {
+    answerProblem(response, "internal");
+    return;
   }
-
-  forward(message: IncomingMessage, response: ServerResponse, proof: readonly string[]): void {
-    const inner = this.#inner();
-    if (inner === undefined) {
-      answerProblem(response, "internal");
-      return;
-    }
-    // Only the origin form: an absolute target would let the client choose the host that the Worker sees.
-    if (!message.url?.startsWith("/")) {
-      answerProblem(response, "invalid_request");
-      return;
-    }
-    const upstream = request({
-      ...inner,
-      agent: this.#pool,
-      method: message.method ?? "GET",
-      path: message.url,
-      headers: inwardHeaders(message.rawHeaders, proof),
-    });
-    upstream.on("response", (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, outwardHeaders(answer.rawHeaders));
-      pipeline(answer, response, () => undefined);
-    });
-    upstream.on("error", () => answerProblem(response, "internal"));
-    response.on("close", () => {
-      if (!response.writableFinished) upstream.destroy();
-    });
-    message.on("error", () => upstream.destroy());
-    message.pipe(upstream);
+  // Only the origin form: an absolute target would let the client choose the host that the Worker sees.
+  if (!message.url?.startsWith("/")) {
+    answerProblem(response, "invalid_request");
+    return;
   }
-
-  close(): void {
-    this.#pool.destroy();
-  }
+  const upstream = request({
+    ...inner,
+    agent: false,
+    method: message.method ?? "GET",
+    path: message.url,
+    headers: inwardHeaders(message.rawHeaders, proof),
+  });
+  upstream.on("response", (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, outwardHeaders(answer.rawHeaders));
+    pipeline(answer, response, () => undefined);
+  });
+  upstream.on("error", () => answerProblem(response, "internal"));
+  response.on("close", () => {
+    if (!response.writableFinished) upstream.destroy();
+  });
+  message.on("error", () => upstream.destroy());
+  message.pipe(upstream);
 }
 
 /** Bytes both ways until both have ended; an error or a cut on one side is one on the other. */
@@ -90,8 +83,9 @@ function join(client: Duplex, upstream: Duplex): void {
     from.pipe(to);
     from.on("error", () => to.destroy());
     from.on("close", () => {
-      // A side that closed after its end was passed on has been heard out; a cut has not.
-      if (!from.readableEnded) to.destroy();
+      // After an orderly end the other side gets what was said before it; after a cut there is nothing to wait for.
+      if (from.readableEnded && !to.writableFinished) to.once("finish", () => to.destroy());
+      else to.destroy();
     });
     from.on("end", () => {
       const linger = setTimeout(() => {

@@ -209,6 +209,18 @@ describe("WebSockets", () => {
     await until(async () => (await (await fetch(`${edge.apiUrl}/sockets`)).json()) === 0);
     await until(() => edge.edge.connections().length === 0);
   });
+
+  test("clients that come and go leave no socket of the edge behind", async () => {
+    const open = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "TCPSocketWrap").length;
+    const before = open();
+    for (let i = 0; i < 30; i++) {
+      const socket = await connect(`${edge.agentsUrl}/socket`, ca, planner);
+      if (i % 2 === 0) socket.terminate();
+      else socket.close();
+    }
+    // Well within the five seconds after which the edge would tidy up anyway.
+    await until(() => open() <= before + 1, 2_000);
+  });
 });
 
 test("after a crash of workerd the edge finds the new one", async () => {
