@@ -16,13 +16,15 @@ export class Direction {
   readonly #ring = new Ring();
   /** The highest `seq` that the sender was told it may send. */
   granted = 0;
-  /** What the sender may know of grants beyond `granted`: memory was lost since, and with it at most this many (L5). */
+  /** What the sender may know of grants beyond `granted`: memory was lost since, and with it at most this many (W4). */
   slack = 0;
   /** The sender's `seq` through which the receiver acknowledged. */
   delivered = 0;
   /** PAUSE was sent to the sender and RESUME not yet. */
   pausing = false;
   #ownWaiting = 0;
+  /** Empty rows behind something that waits: they keep their slots of the ring, so they take part of the window too. */
+  #emptyWaiting = 0;
 
   /** Rebuilds itself from its rows (ascending) and cursors. */
   restore(rows: readonly RowMeta[], acked: number, granted: number, sent: number): void {
@@ -31,6 +33,8 @@ export class Direction {
     if (oldest !== undefined) this.out.next = oldest.first;
     this.out.acked = Math.max(acked, this.out.next - 1);
     this.received.last = 0;
+    // What was before the oldest row is done: its last number is the least that was delivered.
+    this.delivered = oldest === undefined ? 0 : oldest.origin - (oldest.last - oldest.first + 1);
     for (const row of rows) {
       const own = row.origin === this.received.last && row.last >= row.first && row !== oldest;
       this.received.last = Math.max(this.received.last, row.origin);
@@ -41,12 +45,16 @@ export class Direction {
       }
       this.out.append({ ...row, own });
       if (own) this.#ownWaiting++;
+      if (row.last < row.first) this.#emptyWaiting++;
     }
     this.out.acked = acked;
     this.out.sent = Math.max(acked, sent);
     this.#advanceInside();
     this.granted = granted;
-    this.slack = limits.cursorLagMessagesMax;
+    // However often memory is lost, what is stored never passes the window by more than one such loss.
+    const lag = limits.cursorLagMessagesMax;
+    const room = limits.windowMessages + lag - (this.#occupied - this.#ownWaiting) - (granted - this.received.last);
+    this.slack = Math.max(0, Math.min(lag, room));
     this.pausing = this.#share() > limits.resumeAtShare;
   }
 
@@ -61,7 +69,10 @@ export class Direction {
     const span: StoredSpan = { row, first: this.out.next, last: this.out.next + count - 1, origin, bytes, own };
     this.out.append(span);
     if (own) this.#ownWaiting++;
-    if (count === 0) this.acknowledge(this.out.acked);
+    if (count === 0) {
+      this.#emptyWaiting++;
+      this.acknowledge(this.out.acked);
+    }
     return { span, forget };
   }
 
@@ -71,6 +82,7 @@ export class Direction {
     for (const span of this.out.acknowledge(seq)) {
       this.delivered = span.origin;
       if (span.own) this.#ownWaiting--;
+      if (span.last < span.first) this.#emptyWaiting--;
     }
     this.#advanceInside();
     return this.delivered > before;
@@ -83,18 +95,23 @@ export class Direction {
     this.delivered = Math.max(this.delivered, head.origin - (head.last - this.out.acked));
   }
 
-  #share(): number {
-    return Math.max(this.out.waiting / limits.windowMessages, this.out.bytes / limits.windowBytes);
+  /** Messages of the window that are taken: none of the rows behind them may be overwritten. */
+  get #occupied(): number {
+    return this.out.waiting + this.#emptyWaiting;
   }
 
-  /** The `limit` of the sender now; it never goes back (S6). */
+  #share(): number {
+    return Math.max(this.#occupied / limits.windowMessages, this.out.bytes / limits.windowBytes);
+  }
+
+  /** The `limit` of the sender now; it never goes back (W1). */
   grant(): number {
-    const room = this.out.bytes >= limits.windowBytes ? 0 : Math.max(0, limits.windowMessages - this.out.waiting);
+    const room = this.out.bytes >= limits.windowBytes ? 0 : Math.max(0, limits.windowMessages - this.#occupied);
     this.granted = Math.max(this.granted, this.received.last + room);
     return this.granted;
   }
 
-  /** F4: PAUSE at the high mark, RESUME at the low one, nothing in between. */
+  /** W5: PAUSE at the high mark, RESUME at the low one, nothing in between. */
   pressure(): "PAUSE" | "RESUME" | undefined {
     const share = this.#share();
     if (!this.pausing && share >= limits.pauseAtShare) {

@@ -83,7 +83,10 @@ export function assertLimits(l: { [K in keyof typeof limits]: number } = limits)
   const rules: [boolean, string][] = [
     [l.envelopeBytesMax <= l.frameBytesMax, "an envelope must fit a frame"],
     [l.frameBytesMax * 2 <= MiB, "frames stay at half of what workerd's hibernation loop takes"],
-    [l.windowMessages + l.brokerRowsMax <= l.ringRowsMax, "what is not acknowledged must never be overwritten"],
+    [
+      l.windowMessages + l.cursorLagMessagesMax + l.brokerRowsMax < l.ringRowsMax,
+      "what is not acknowledged must never be overwritten",
+    ],
     [l.openTasksMax <= l.brokerRowsMax, "every open task may need one frame of the broker's own"],
     [l.frameBytesMax <= l.windowBytes, "one frame must fit the window"],
     [l.windowBytes <= l.ringBytesMax, "the ring keeps at least one window of history"],
