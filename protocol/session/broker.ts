@@ -191,9 +191,7 @@ export class BrokerSession {
       this.#moveTo(record, 0, attach);
       this.#out.offer(record.agents[1], record.offer);
     } else if (isLive(record.state) && this.#isUntouched(0)) {
-      this.#moveTo(record, 0, attach);
-      this.#sayAccepted(record, 0, envelope.id);
-      this.#out.pump(0, record);
+      this.#attachAnew(record, 0, attach, envelope.id);
     } else if (record.state === "rejected" || record.state === "expired") this.#sayRejected(record, true);
     else this.#out.fault(isEnded(record.state) ? "session_closed" : "session_exists", envelope);
   }
@@ -212,10 +210,8 @@ export class BrokerSession {
       this.#moveTo(record, 1, attach);
       this.#sayAccepted(record, 1, envelope.id);
       this.#sayAccepted(record, 0, record.init_id);
-    } else if (side === 1 && isLive(record.state) && record.attach[1] !== attach && this.#isUntouched(1)) {
-      this.#moveTo(record, 1, attach);
-      this.#sayAccepted(record, 1, envelope.id);
-      this.#out.pump(1, record);
+    } else if (side === 1 && isLive(record.state) && this.#isUntouched(1)) {
+      this.#attachAnew(record, 1, attach, envelope.id);
     } else this.#out.fault(isEnded(record.state) ? "session_closed" : "session_not_pending", envelope);
   }
 
@@ -228,6 +224,15 @@ export class BrokerSession {
   /** Neither end of this side's streams has moved: an attachment without memory is no different from the first one. */
   #isUntouched(side: Side): boolean {
     return this.#directions[side].received.last === 0 && this.#directions[otherSide(side)].out.acked === 0;
+  }
+
+  /** It did not hear that the session is open, and so it has nothing yet: everything is sent from the first on (N3). */
+  #attachAnew(record: SessionRecord, side: Side, attach: AttachKey, answers: Uuid): void {
+    this.#moveTo(record, side, attach);
+    this.#directions[otherSide(side)].out.rewind(0);
+    this.#out.rewound();
+    this.#sayAccepted(record, side, answers);
+    this.#out.pump(side, record);
   }
 
   #sayAccepted(record: SessionRecord, side: Side, answers: Uuid): void {
@@ -276,6 +281,8 @@ export class BrokerSession {
   // --- attachment
 
   #resume(record: SessionRecord, side: Side, envelope: FromClient<"SESSION_RESUME">, attach: AttachKey): void {
+    // Work of the same frame is stored first: the new limit counts it.
+    this.#intake.flush(record, this.#out, false);
     const inbound = this.#directions[side];
     const outbound = this.#directions[otherSide(side)];
     const { epoch, received, first, next } = envelope.data;
@@ -363,11 +370,14 @@ export class BrokerSession {
   }
 
   #end(record: SessionRecord, step: SessionStep, ended: NonNullable<SessionRecord["ended"]>, now: number): void {
-    if (!this.#step(record, step, now)) return;
-    record.ended ??= ended;
-    if (step !== "reject") this.#out.cancelTasks();
-    if (step !== "reject") this.#sayClosed(record);
-    if (step === "reject" || (step === "expire" && ended.reason === "offer_expired")) this.#sayRejected(record);
+    const wasLive = isLive(record.state);
+    if (afterStep(record.state, step) === undefined) return;
+    record.ended = ended;
+    this.#step(record, step, now);
+    if (wasLive) {
+      this.#out.cancelTasks();
+      this.#sayClosed(record);
+    } else this.#sayRejected(record);
     const { index } = record.timers;
     record.timers = index === undefined ? {} : { index };
   }

@@ -34,9 +34,10 @@ export class Intake {
     this.#mint = mint;
   }
 
-  /** A new attachment starts without strikes. */
+  /** A new attachment starts without strikes, and what follows it in the frame is judged afresh. */
   forgive(side: Side): void {
     this.#strikes[side] = 0;
+    this.#stopped = false;
   }
 
   /** `ack` of a side: everything towards it, through there, is done (S5). */
@@ -48,7 +49,9 @@ export class Intake {
   ): void {
     const ack = envelope.ack ?? 0;
     const direction = this.#directions[otherSide(side)];
-    if (ack > direction.out.sent) return out.fault("ack_beyond", envelope, { sent: direction.out.sent });
+    // Not `out.sent`: after a loss of memory that may be behind what the receiver truly got.
+    const stored = direction.out.next - 1;
+    if (ack > stored) return out.fault("ack_beyond", envelope, { sent: stored });
     const before = direction.out.bytes;
     if (direction.acknowledge(ack)) out.owe(otherSide(side));
     out.acknowledgedBytes(before - direction.out.bytes);
