@@ -135,7 +135,14 @@ export class ClientSession {
 
   /** Attach again on the same connection: frames were lost on the way, or acknowledgements stopped (A5). */
   reattach(): void {
-    if (this.#state.name === "ready") this.#state = { name: "resuming", asked: false };
+    const state = this.#state;
+    if (state.name === "ready") this.#state = { name: "resuming", asked: false };
+    else if (state.name !== "ended") state.asked = false;
+  }
+
+  /** As `reattach`, where one that is under way answers for what went wrong before it. */
+  #reattachOnce(): void {
+    if (this.#state.name === "ready") this.reattach();
   }
 
   /** The lines to send now, at most one frame of work. Call it after every event, and send what it gives. */
@@ -226,7 +233,7 @@ export class ClientSession {
       return [];
     }
     if (verdict === "gap") {
-      this.reattach();
+      this.#reattachOnce();
       return [];
     }
     this.#in.last = envelope.seq;
@@ -266,11 +273,14 @@ export class ClientSession {
   #fault(fault: FromBroker<"ERROR">): ClientEvent[] {
     switch (fault.data.reason) {
       case "relay_lost":
+        // The question itself may be what was lost: it is asked again, whatever it was.
+        this.reattach();
+        return [{ kind: "fault", fault }];
       case "session_not_attached":
       case "sequence_gap":
       case "flow_control":
         // All of them say the same: what is on the way is not what the broker expects. Attach again, from where it stands.
-        this.reattach();
+        this.#reattachOnce();
         return [{ kind: "fault", fault }];
       case "session_unknown":
       case "session_exists":
