@@ -10,8 +10,8 @@ import { uuidv7 } from "../protocol/wire/ids.ts";
 import { announcedLimits, limits } from "../protocol/wire/limits.ts";
 import { routeFrame, type Step } from "../protocol/wire/route.ts";
 import { listAgents, replaceCapabilities, touchConnected } from "../schema/registry.ts";
-import type { Env } from "../worker/env.ts";
 import { AgentStore } from "./agent-store.ts";
+import type { ObjectEnv } from "./env.ts";
 import { identityOf } from "./identity.ts";
 import type { SessionNotice } from "./rpc.ts";
 import type { SessionObject } from "./session-object.ts";
@@ -31,11 +31,11 @@ interface Connection extends SocketFacts {
 
 const factsOf = (socket: WebSocket) => socket.deserializeAttachment() as Connection;
 
-export class AgentObject extends DurableObject<Env> {
+export class AgentObject extends DurableObject<ObjectEnv> {
   readonly #store: AgentStore;
   readonly #sessions = new Map<string, DurableObjectStub<SessionObject>>();
 
-  constructor(ctx: DurableObjectState, env: Env) {
+  constructor(ctx: DurableObjectState, env: ObjectEnv) {
     super(ctx, env);
     this.#store = new AgentStore(ctx.storage.sql);
   }

@@ -10,8 +10,8 @@ import { nextDeadline } from "../protocol/session/timers.ts";
 import { packFrames } from "../protocol/wire/codec.ts";
 import { uuidv7 } from "../protocol/wire/ids.ts";
 import { agentExists, saveSession } from "../schema/registry.ts";
-import type { Env } from "../worker/env.ts";
 import type { AgentObject } from "./agent-object.ts";
+import type { ObjectEnv } from "./env.ts";
 import { identityOf } from "./identity.ts";
 import { decodeDirect, decodeRelayed, type Read } from "./reading.ts";
 import type { Answer, Sender } from "./rpc.ts";
@@ -28,7 +28,7 @@ interface Answering {
   close(code: number, reason: string): void;
 }
 
-export class SessionObject extends DurableObject<Env> {
+export class SessionObject extends DurableObject<ObjectEnv> {
   readonly #store: SessionStore;
   readonly #session: BrokerSession;
   #account: string | undefined;
@@ -36,7 +36,7 @@ export class SessionObject extends DurableObject<Env> {
   #alarm: number | undefined;
   readonly #agents = new Map<Side, DurableObjectStub<AgentObject>>();
 
-  constructor(ctx: DurableObjectState, env: Env) {
+  constructor(ctx: DurableObjectState, env: ObjectEnv) {
     super(ctx, env);
     this.#store = new SessionStore(ctx.storage.sql);
     const saved = this.#store.load();

@@ -1,12 +1,8 @@
 // What the platform gives the Worker: bindings, and the two secrets that may be configured. Types only.
-import type { AgentObject } from "../durable-objects/agent-object.ts";
-import type { SessionObject } from "../durable-objects/session-object.ts";
+import type { ObjectEnv } from "../durable-objects/env.ts";
 import type { Identity } from "./identity/identity.ts";
 
-export interface Env {
-  DB: D1Database;
-  AGENTS: DurableObjectNamespace<AgentObject>;
-  SESSIONS: DurableObjectNamespace<SessionObject>;
+export interface Env extends ObjectEnv {
   /** When set, every request must prove that it came through the edge (`X-Agentworks-Edge`). */
   EDGE_SECRET?: string;
   /** When not set, the administrative routes refuse everybody. */

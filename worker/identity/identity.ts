@@ -1,16 +1,11 @@
 // Who is asking. An identity comes from the client certificate and the registry, never from a header, a body or a frame.
 import { drizzle } from "drizzle-orm/d1";
+import type { Identity } from "../../durable-objects/identity.ts";
 import type { ErrorReason } from "../../protocol/wire/errors.ts";
 import { findIdentity, type IdentityRecord } from "../../schema/registry.ts";
 import { judgeCertificate } from "./client-certificate.ts";
 
-/** An agent whose certificate was checked. `expiresAt` (epoch milliseconds) is the end of the certificate. */
-export interface Identity {
-  account: string;
-  agent: string;
-  fingerprint: string;
-  expiresAt: number;
-}
+export type { Identity };
 
 /** Why a registered certificate may not connect; undefined when it may. Whatever is not `active` may not. */
 export function judgeRecord(record: IdentityRecord | undefined): ErrorReason | undefined {
