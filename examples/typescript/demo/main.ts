@@ -1,0 +1,161 @@
+// npm run demo: the main job, end to end, with the failures that people fear. It starts a broker and two agents as processes
+// of their own, pulls the analyst's cable in the midst of the work, kills the broker with SIGKILL and starts it again, and
+// then says what the agents' own code saw.
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { certifyAgent } from "../../../scripts/certificates/certify.ts";
+import { Failure, runCommand } from "../../../scripts/failure.ts";
+import { layCable } from "./cable.ts";
+import type { Credentials, Report, Tally } from "./report.ts";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const started = performance.now();
+const children = new Set<ChildProcess>();
+
+function print(who: string, text: string): void {
+  const seconds = ((performance.now() - started) / 1000).toFixed(2).padStart(6);
+  console.log(`${seconds}s  ${who.padEnd(8)} ${text}`);
+}
+
+interface RunningBroker {
+  process: ChildProcess;
+  port: number;
+}
+
+/** `npm start` in a process of its own; `port` 0 for any free one, then the same again. */
+async function startBroker(state: string, port: number): Promise<RunningBroker> {
+  const ready = join(state, "ready.json");
+  await rm(ready, { force: true });
+  const flags = ["--state", state, "--agents-port", String(port), "--api-port", "0", "--ready-file", ready];
+  const broker = spawn(process.execPath, [here("../../../scripts/start.ts"), ...flags], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  children.add(broker);
+  const failed = new Promise<never>((_, reject) =>
+    broker.once("exit", (code) => reject(new Failure(`The broker ended before it was ready (${code}).`))),
+  );
+  failed.catch(() => {});
+  const { agentsUrl } = await Promise.race([failed, whenThere(ready)]);
+  return { process: broker, port: Number(new URL(agentsUrl).port) };
+}
+
+async function whenThere(file: string): Promise<{ agentsUrl: string }> {
+  for (;;) {
+    const text = await readFile(file, "utf8").catch(() => undefined);
+    if (text !== undefined) return JSON.parse(text);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function kill(child: ChildProcess): Promise<void> {
+  children.delete(child);
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.once("exit", () => resolve());
+    child.kill("SIGKILL");
+  });
+}
+
+/** The project's own documents: what there is to analyze when nothing is given. */
+async function ownDocuments(): Promise<string[]> {
+  const root = here("../../../");
+  const docs = (await readdir(join(root, "docs"))).filter((name) => name.endsWith(".md")).sort();
+  return ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+    .map((name) => join(root, name))
+    .concat(docs.map((name) => join(root, "docs", name)));
+}
+
+async function readable(files: string[]): Promise<string[]> {
+  for (const file of files) {
+    const found = await stat(file).catch(() => undefined);
+    if (!found?.isFile())
+      throw new Failure(`Cannot read ${file}: give files that exist, or none for the project's own documents.`);
+  }
+  return files;
+}
+
+async function run(state: string, files: string[]): Promise<boolean> {
+  let broker = await startBroker(state, 0);
+  print("broker", `runs behind mutual TLS on port ${broker.port}, state in a folder of its own`);
+  const cable = await layCable(broker.port);
+  let reconnects = 0;
+  let brokerRestarts = 0;
+
+  const credentials = async (agentId: string, port: number): Promise<Credentials> => {
+    const { caFile, certificateFile, keyFile } = await certifyAgent({ stateDir: state, agentId });
+    if (keyFile === undefined) throw new Error("a new certificate comes with its key");
+    return { url: `wss://localhost:${port}`, caFile, certFile: certificateFile, keyFile };
+  };
+
+  const restart = async () => {
+    print("demo", "kills the broker with SIGKILL");
+    await kill(broker.process);
+    broker = await startBroker(state, broker.port);
+    brokerRestarts++;
+    print("broker", "runs again, from what it had stored");
+  };
+
+  /** Starts an agent; resolves with its tally, or when it says that it is ready. */
+  const agent = (script: string, args: string[], until: "ready" | "finished", onReport?: (report: Report) => void) =>
+    new Promise<Tally | undefined>((resolve, reject) => {
+      const child = fork(here(script), args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+      children.add(child);
+      child.on("message", (report: Report) => {
+        if (report.kind === "line") print(report.who, report.text);
+        if (report.kind === "reconnected") reconnects++;
+        onReport?.(report);
+        if (report.kind === until) resolve(report.kind === "finished" ? report.tally : undefined);
+      });
+      child.once("exit", (code) => reject(new Failure(`${script} ended before it was done (${code}).`)));
+    });
+
+  await agent("./analyst.ts", [JSON.stringify(await credentials("analyst", cable.port))], "ready");
+  print("analyst", "is connected with its own certificate, and can analyze");
+
+  const plan = faultPlan(files.length);
+  let steps = 0;
+  let restarted: Promise<void> = Promise.resolve();
+  const planner = JSON.stringify(await credentials("planner", broker.port));
+  const tally = await agent("./planner.ts", [planner, ...files], "finished", (report) => {
+    if (report.kind === "line" && report.text.startsWith("TASK_PROGRESS")) steps++;
+    if (steps === 0) return;
+    const done = report.kind === "task_done" ? report.done : plan.done;
+    plan.done = done;
+    if (!plan.cut && done >= plan.cutAfter) {
+      plan.cut = true;
+      print("demo", `cuts the analyst's socket (${cable.cut()} open)`);
+    } else if (plan.cut && !plan.killed && done >= plan.killAfter && report.kind !== "task_done") {
+      plan.killed = true;
+      restarted = restart();
+    }
+  });
+  await restarted;
+  cable.close();
+  if (tally === undefined) throw new Error("the planner finished without a tally");
+  const result = { ...tally, reconnects, brokerRestarts };
+  console.log(JSON.stringify(result));
+  const whole = tally.succeeded === files.length && tally.lost + tally.duplicated + tally.outOfOrder === 0;
+  return whole && reconnects >= 1 && brokerRestarts === 1;
+}
+
+/** The cable is cut halfway, the broker killed after three quarters: both while a task is running. */
+function faultPlan(files: number) {
+  const cutAfter = Math.min(Math.floor(files / 2), files - 1);
+  return { done: 0, cut: false, killed: false, cutAfter, killAfter: Math.min(Math.floor((files * 3) / 4), files - 1) };
+}
+
+await runCommand(async () => {
+  const given = process.argv.slice(2);
+  const files = await readable(given.length > 0 ? given : await ownDocuments());
+  const state = await mkdtemp(join(tmpdir(), "agentworks-demo-"));
+  try {
+    if (!(await run(state, files))) process.exitCode = 1;
+  } finally {
+    for (const child of children) await kill(child);
+    await rm(state, { recursive: true, force: true });
+  }
+});
+process.exit();
