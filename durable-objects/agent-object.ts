@@ -9,7 +9,7 @@ import { closeCodeOf, closeCodes, type ErrorReason } from "../protocol/wire/erro
 import { uuidv7 } from "../protocol/wire/ids.ts";
 import { announcedLimits, limits } from "../protocol/wire/limits.ts";
 import { routeFrame, type Step } from "../protocol/wire/route.ts";
-import { listAgents, replaceCapabilities, touchConnected } from "../schema/registry.ts";
+import { listAgents, replaceCapabilities } from "../schema/registry.ts";
 import { AgentStore } from "./agent-store.ts";
 import type { ObjectEnv } from "./env.ts";
 import { identityOf } from "./identity.ts";
@@ -18,6 +18,7 @@ import type { SessionObject } from "./session-object.ts";
 import {
   acceptSocket,
   closeIfExpired,
+  closeIfRevoked,
   closeSocket,
   openSocket,
   openSockets,
@@ -50,15 +51,8 @@ export class AgentObject extends DurableObject<ObjectEnv> {
       registered: false,
     };
     const response = acceptSocket(this.ctx, facts);
-    this.ctx.waitUntil(this.#confirm(facts));
+    this.ctx.waitUntil(closeIfRevoked(this.ctx, this.env.DB, facts, Date.now()));
     return response;
-  }
-
-  /** The registry once more, now that the socket is open: nobody slips through between the check and a revocation. */
-  async #confirm({ account, agent, fingerprint, key }: Connection): Promise<void> {
-    if (await touchConnected(drizzle(this.env.DB), account, agent, Date.now(), fingerprint)) return;
-    const socket = openSocket(this.ctx, key);
-    if (socket !== undefined) closeSocket(socket, closeCodes.revoked, "certificate revoked or agent suspended");
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {

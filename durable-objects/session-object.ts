@@ -16,7 +16,16 @@ import { identityOf } from "./identity.ts";
 import { decodeDirect, decodeRelayed, type Read } from "./reading.ts";
 import type { Answer, Sender } from "./rpc.ts";
 import { SessionStore } from "./session-store.ts";
-import { acceptSocket, closeIfExpired, closeSocket, openSocket, reciprocate, type SocketFacts } from "./sockets.ts";
+import {
+  acceptSocket,
+  closeIfExpired,
+  closeIfRevoked,
+  closeSocket,
+  openSocket,
+  openSockets,
+  reciprocate,
+  type SocketFacts,
+} from "./sockets.ts";
 
 /** Attachments by a direct socket; those by an agent's connection are named by its `AgentObject`. */
 const isDirect = (attach: AttachKey) => attach.startsWith("d");
@@ -63,17 +72,25 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     return answer;
   }
 
-  /** The agent's certificate was revoked, or the agent suspended: its sockets here are closed. */
+  /** The agent's certificate was revoked, or the agent suspended: its sockets here are closed, attached or not. */
   expel(agent: string, code: number, reason: string): void {
     this.#perform(this.#session.expel(agent, code, reason, Date.now()));
+    for (const socket of openSockets(this.ctx)) {
+      if ((socket.deserializeAttachment() as SocketFacts).agent === agent) closeSocket(socket, code, reason);
+    }
   }
 
   // --- the direct path
 
   override fetch(request: Request): Response {
     const identity = identityOf(request);
-    if (!this.#session.isParticipant(identity.agent)) return new Response(null, { status: 404 });
-    return acceptSocket(this.ctx, { ...identity, key: `d${crypto.randomUUID()}` });
+    // An offer has nothing to attach to; and an agent's list, by which a revocation finds its sockets, begins with the session.
+    const isOpen = this.#session.isParticipant(identity.agent) && this.#session.record?.state !== "pending";
+    if (!isOpen) return new Response(null, { status: 404 });
+    const facts: SocketFacts = { ...identity, key: `d${crypto.randomUUID()}` };
+    const response = acceptSocket(this.ctx, facts);
+    this.ctx.waitUntil(closeIfRevoked(this.ctx, this.env.DB, facts, Date.now()));
+    return response;
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {

@@ -1,5 +1,7 @@
 // The rules of hibernating WebSockets, for both objects: the heartbeat pair, safe closing, what a socket remembers of itself.
+import { drizzle } from "drizzle-orm/d1";
 import { closeCodes } from "../protocol/wire/errors.ts";
+import { touchConnected } from "../schema/registry.ts";
 import type { Identity } from "./identity.ts";
 
 export const subprotocol = "agentworks.v1";
@@ -55,4 +57,19 @@ export function closeIfExpired(socket: WebSocket, facts: SocketFacts, now: numbe
   if (now <= facts.expiresAt) return false;
   closeSocket(socket, closeCodes.certificate_expired, "certificate expired");
   return true;
+}
+
+/**
+ * The registry once more, now that the socket is open: nobody slips through between the Worker's check and a revocation, which
+ * closes the sockets that it finds. Notes the agent as connected on its way. One query.
+ */
+export async function closeIfRevoked(
+  ctx: DurableObjectState,
+  db: D1Database,
+  { account, agent, fingerprint, key }: SocketFacts,
+  now: number,
+): Promise<void> {
+  if (await touchConnected(drizzle(db), account, agent, now, fingerprint)) return;
+  const socket = openSocket(ctx, key);
+  if (socket !== undefined) closeSocket(socket, closeCodes.revoked, "certificate revoked or agent suspended");
 }
