@@ -1,0 +1,119 @@
+// Agents of the tests, and the four ways a scenario runs: over the agent's connection or a direct socket, and with the objects'
+// memory kept or lost before every frame (the sockets survive: that is what hibernation does).
+import { evictAllDurableObjects } from "cloudflare:test";
+import { it } from "vitest";
+import type { Capability } from "../../../protocol/wire/envelope.ts";
+import { ask, newAgent, tlsOf, upgradeHeaders } from "../worker/fixtures.ts";
+import { type Line, type Said, Socket } from "./socket.ts";
+
+export interface Way {
+  name: string;
+  /** Work goes over `/v1/sessions/{id}`. */
+  direct: boolean;
+  /** Every object loses its memory before each frame. */
+  evicts: boolean;
+}
+
+export const plain: Way = { name: "multiplexed", direct: false, evicts: false };
+export const plainDirect: Way = { name: "direct", direct: true, evicts: false };
+/** For scenarios that end before there is a session to connect to. */
+export const multiplexed: readonly Way[] = [
+  plain,
+  { name: "multiplexed, evicted between frames", direct: false, evicts: true },
+];
+export const ways: readonly Way[] = [
+  ...multiplexed,
+  plainDirect,
+  { name: "direct, evicted between frames", direct: true, evicts: true },
+];
+
+/** One test for each way. */
+export const everyWay = (title: string, scenario: (way: Way) => Promise<void>, over = ways): void =>
+  it.each(over)(`${title} ($name)`, scenario, 60_000);
+
+export const uuid = (): string => crypto.randomUUID();
+
+let count = 0;
+
+export class Agent {
+  readonly name: string;
+  readonly way: Way;
+  /** What the edge says about its certificate. */
+  readonly tls: ReturnType<typeof tlsOf>;
+  #connection: Socket | undefined;
+  /** Its direct socket to the session under test. */
+  direct: Socket | undefined;
+
+  private constructor(way: Way, name: string, fingerprint: string) {
+    this.way = way;
+    this.name = name;
+    this.tls = tlsOf(fingerprint);
+  }
+
+  /** An agent of a new name in the registry, with a certificate. Not connected. */
+  static async enrolled(way: Way, label: string): Promise<Agent> {
+    const name = `${label}-${++count}`;
+    const { fingerprint } = await newAgent(name);
+    return new Agent(way, name, fingerprint);
+  }
+
+  /** The same, connected and registered. */
+  static async registered(way: Way, label: string, capabilities: Capability[] = []): Promise<Agent> {
+    const agent = await Agent.enrolled(way, label);
+    await agent.register(capabilities);
+    return agent;
+  }
+
+  get connection(): Socket {
+    if (this.#connection === undefined) throw new Error(`${this.name} is not connected`);
+    return this.#connection;
+  }
+
+  /** Where its work goes. */
+  get socket(): Socket {
+    return this.direct ?? this.connection;
+  }
+
+  /** A new socket to `path`; throws where the broker answers anything but 101. */
+  async dial(path: string): Promise<Socket> {
+    const response = await ask(path, this.tls, { headers: upgradeHeaders });
+    const socket = response.webSocket;
+    if (socket === null) throw new Error(`${this.name} gets ${response.status}: ${await response.text()}`);
+    return new Socket(this.name, socket);
+  }
+
+  /** Opens the connection, and says nothing on it. */
+  async connect(): Promise<Socket> {
+    this.#connection = await this.dial("/v1/connect");
+    return this.#connection;
+  }
+
+  /** Connects and registers. */
+  async register(capabilities: Capability[] = []): Promise<Said<"REGISTER_ACK">> {
+    await this.connect();
+    await this.tell({ type: "REGISTER", id: uuid(), data: { capabilities } });
+    return this.connection.next("REGISTER_ACK");
+  }
+
+  /** One frame on the connection. */
+  async tell(...lines: Line[]): Promise<void> {
+    await this.forget();
+    this.connection.say(...lines);
+  }
+
+  /** One frame where its work goes. */
+  async say(...lines: Line[]): Promise<void> {
+    await this.forget();
+    this.socket.say(...lines);
+  }
+
+  /** Where the way says so, every object loses its memory now, after what it was doing is done. */
+  async forget(): Promise<void> {
+    if (this.way.evicts) await evictAllDurableObjects();
+  }
+
+  /** The ERROR about the envelope of that id; without one, the oldest ERROR without a reference. */
+  async errorAbout(id?: string): Promise<Said<"ERROR">["data"]> {
+    return (await this.socket.next("ERROR", ({ in_reply_to }) => in_reply_to === id)).data;
+  }
+}
