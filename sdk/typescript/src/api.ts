@@ -1,0 +1,172 @@
+// The public surface, as types: what a program sees of an agent, its sessions and its tasks. No code lives here.
+import type { Capability, ListedAgent } from "../../../protocol/wire/envelope.ts";
+import type { Backoff } from "./backoff.ts";
+import type { CredentialOptions } from "./credentials.ts";
+import type { AgentworksError } from "./error.ts";
+
+export interface ConnectOptions extends CredentialOptions {
+  /** The broker, `wss://host:port`. */
+  url: string;
+  /** Gives each session a WebSocket of its own, one hop fewer: for few, busy sessions. Default false. */
+  direct?: boolean;
+  /** Bounds of the random waits between attempts, in milliseconds; false: the first loss is final. Default 100 ms … 30 s. */
+  reconnect?: Backoff | false;
+  /** Judges an offered session; false or a reason rejects it. Default: every offer of the account's agents is accepted. */
+  accept?: (offer: Offer) => boolean | { reject: string };
+  /** Ends the attempt to connect. Without it `connect` tries until the broker answers or refuses for good. */
+  signal?: AbortSignal;
+}
+
+export interface Offer {
+  /** The session's id. */
+  id: string;
+  /** The agent that wants to open it; proven by its certificate. */
+  peer: string;
+  /** What the peer gave to `open`, unchecked. */
+  metadata: unknown;
+  capabilities: Capability[];
+}
+
+/** What the performer of a task knows of it. */
+export interface TaskContext {
+  /** The same for every delivery of this task: the key for making side effects idempotent. */
+  readonly id: string;
+  readonly session: Session;
+  readonly requester: string;
+  /** Aborted when the requester cancels or the session ends. Stop then; what is returned all the same still counts. */
+  readonly signal: AbortSignal;
+  /** Tells the requester how far it is. Resolves when stored; rejects as `Session.send` does. */
+  progress(value: unknown): Promise<void>;
+}
+
+/**
+ * Performs tasks. What it resolves with is the result (JSON); what it throws fails the task: a `TaskFailed` as it is,
+ * anything else as reason `handler_failed` with its message, never with its stack.
+ */
+export type Handler = (input: unknown, task: TaskContext) => unknown;
+
+/** What other agents are told of a capability; `max_concurrency` is also obeyed here: further tasks wait for their turn. */
+export type HandleOptions = Partial<Omit<Capability, "name">>;
+
+export interface OpenOptions {
+  /** Any JSON, for the peer's `accept` to judge. */
+  metadata?: unknown;
+  /** How long to try again while the peer is not connected, in milliseconds. Default 0: reject at once. */
+  waitMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Something that happened to the connection (with `session`: to the direct connection of that session) or to a session. */
+export type Status =
+  | { type: "connected"; agent: string }
+  | { type: "disconnected"; code: number; reason: string; willReconnect: boolean; session?: Session }
+  | { type: "reconnecting"; attempt: number; delayMs: number; session?: Session }
+  | { type: "superseded" }
+  | { type: "session_opened"; session: Session }
+  | { type: "session_closed"; session: Session; reason: string; error?: AgentworksError }
+  | { type: "paused"; session: Session }
+  | { type: "resumed"; session: Session }
+  | { type: "fault"; session?: Session; error: AgentworksError };
+
+export interface Agent extends AsyncDisposable {
+  /** This agent's id and its account, as its certificate says. */
+  readonly id: string;
+  readonly account: string;
+  /**
+   * Performs tasks that ask for `capability`, and announces it. Resolves when the broker has it; it need not be awaited.
+   * Handling the same name again replaces the handler. Rejects invalid_argument when the announcement does not fit.
+   */
+  handle(capability: string, handler: Handler, options?: HandleOptions): Promise<void>;
+  /**
+   * Opens a session. Resolves when the peer accepted it. Rejects with agent_offline, agent_unknown, offer_rejected,
+   * offer_expired, too_many_sessions, self_session, aborted.
+   */
+  open(peer: string, options?: OpenOptions): Promise<Session>;
+  /** Sessions that peers opened. Each goes to one reader; handlers work whether or not anybody reads. */
+  sessions(): AsyncIterableIterator<Session>;
+  /** All agents of the account, or those that announced `capability`. */
+  agents(query?: { capability?: string }): Promise<ListedAgent[]>;
+  /** What happens from now on. A reader that falls 1024 behind loses the oldest. */
+  status(): AsyncIterableIterator<Status>;
+  /**
+   * Leaves in good order: refuses what is new, waits for running handlers, closes every session, waits until everything
+   * sent is stored, then closes the connection. Waits for the broker as long as it takes.
+   */
+  drain(): Promise<void>;
+  /** Leaves at once: everything pending rejects with agent_closed. */
+  close(): Promise<void>;
+}
+
+/** Proof that the broker has something durably. */
+export interface Receipt {
+  readonly id: string;
+  readonly seq: number;
+  /** Resolves when the peer's application has taken it; rejects when the session ends before. */
+  readonly delivered: Promise<void>;
+}
+
+export interface Message {
+  readonly content: unknown;
+  readonly id: string;
+  readonly seq: number;
+  /** RFC 3339, when the sender said so. */
+  readonly timestamp?: string;
+}
+
+export interface RequestOptions {
+  /** Aborting it cancels the task; `result` still tells how the task ended. */
+  signal?: AbortSignal;
+  /** A UUIDv7 of your own: asking again with it never runs the task twice. */
+  task_id?: string;
+}
+
+/** A task that this agent asked for. None of its promises must be awaited. */
+export interface Task<Result = unknown, Progress = unknown> {
+  readonly id: string;
+  /** Rejects with TaskFailed, TaskCancelled, or an AgentworksError when it could not be sent or its session ended. */
+  readonly result: Promise<Result>;
+  /** Ends with the task. Of progress that nobody reads the newest 1024 are kept. */
+  readonly progress: AsyncIterable<Progress>;
+  readonly stored: Promise<Receipt>;
+  /** The performer's program has it, and has started its handler. */
+  readonly delivered: Promise<void>;
+  /** Asks the performer to stop; `result` tells how the task ended. */
+  cancel(reason?: string): void;
+}
+
+/** How a session ended; `error` unless it was by `close`. */
+export interface SessionEnd {
+  reason: string;
+  error?: AgentworksError;
+}
+
+export interface Session {
+  readonly id: string;
+  readonly peer: string;
+  /** What the peer can do, as it said when the session was accepted. */
+  readonly capabilities: readonly Capability[];
+  request<Result = unknown, Progress = unknown>(
+    capability: string,
+    input: unknown,
+    options?: RequestOptions,
+  ): Task<Result, Progress>;
+  /**
+   * Sends a message. Resolves when it is stored. Rejects with invalid_argument, envelope_too_large, too_deep,
+   * resource_exhausted (8192 messages or 64 MiB wait to be stored), or why the session ended.
+   */
+  send(content: unknown): Promise<Receipt>;
+  /** Resolves when fewer than a window (512) of messages wait to be stored: await it between sends in a loop. */
+  readonly ready: Promise<void>;
+  /**
+   * Messages in order, each once. Taking one acknowledges it, so a slow reader slows the sender down, and so does having no
+   * reader. Ends when the session does; throws when that was not by `close`.
+   */
+  messages(): AsyncIterableIterator<Message>;
+  /** Asks the broker to hold back what comes (advice, not a guarantee), and to go on. */
+  pause(): void;
+  resume(): void;
+  /** Says that this side is done; what was sent before still arrives. Resolves when it is stored. Running handlers are aborted. */
+  close(reason?: string): Promise<void>;
+  /** Resolves, never rejects, when the session has ended: with the reason given to `close`, or of the failure. */
+  readonly closed: Promise<SessionEnd>;
+}

@@ -1,0 +1,52 @@
+// The one way in: checks what the caller gave, reads what is in files, and waits until the broker knows the agent.
+import { limits } from "../../../protocol/wire/limits.ts";
+import type { Agent, ConnectOptions } from "./api.ts";
+import { readCredentials } from "./credentials.ts";
+import { clientError } from "./error.ts";
+import { LiveAgent } from "./live-agent.ts";
+import type { Timing } from "./socket.ts";
+
+const usualTiming: Timing = {
+  heartbeatIntervalMs: limits.heartbeatIntervalMs,
+  heartbeatTimeoutMs: limits.heartbeatTimeoutMs,
+  ackStallMs: limits.ackStallMs,
+};
+
+function connectUrl(url: string): URL {
+  if (!URL.canParse(url)) throw clientError("invalid_argument", `${url} is no URL.`);
+  const parsed = new URL("/v1/connect", url);
+  if (parsed.protocol !== "wss:")
+    throw clientError("invalid_argument", "`url` begins with wss: mutual TLS is mandatory.");
+  return parsed;
+}
+
+/** `connect` with clocks of one's own: for tests. */
+export async function connectWith(options: ConnectOptions, timing: Timing): Promise<Agent> {
+  const { direct = false, accept, signal } = options;
+  const url = connectUrl(options.url);
+  const reconnect = options.reconnect ?? { baseMs: limits.reconnectBaseMs, maxMs: limits.reconnectMaxMs };
+  const credentials = await readCredentials(options);
+  if (signal?.aborted) throw clientError("aborted", undefined, { cause: signal.reason });
+  const agent = new LiveAgent({ url, credentials, timing, reconnect, direct, accept, random: Math.random });
+  const abort = () => void agent.close();
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    await agent.registered;
+    return agent;
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+    const why = agent.failure === undefined ? "" : ` The latest attempt failed: ${agent.failure.message}`;
+    throw clientError("aborted", `The signal was aborted before the broker answered.${why}`, { cause: agent.failure });
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * Connects an agent over mutual TLS. Resolves when the broker has registered it, and keeps it connected from then on.
+ * A broker that is not there yet is waited for; `signal` bounds that.
+ * Rejects with AgentworksError when it is refused for good: `certificate_required`, `certificate_untrusted`,
+ * `certificate_expired`, `certificate_not_yet_valid`, `certificate_revoked`, `certificate_unknown`, `agent_suspended`,
+ * `subprotocol_required`, `broker_untrusted`, `invalid_argument`, `aborted`.
+ */
+export const connect = (options: ConnectOptions): Promise<Agent> => connectWith(options, usualTiming);

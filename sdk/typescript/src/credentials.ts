@@ -1,0 +1,49 @@
+// Certificate, key and CA of an agent: given as PEM, or as files to read. Nothing else is read from the disk.
+import { readFile } from "node:fs/promises";
+import { clientError } from "./error.ts";
+
+/** PEM text, or its bytes. */
+export type Pem = string | Uint8Array;
+
+export interface Credentials {
+  cert: Pem;
+  key: Pem;
+  ca?: Pem;
+}
+
+/** One of the two for each: the PEM itself, or the path of a file that holds it. */
+export interface CredentialOptions {
+  /** The agent's certificate. */
+  cert?: Pem;
+  /** Its private key. */
+  key?: Pem;
+  /** The CA that signed the broker's certificate; without one, the system's CAs are trusted. */
+  ca?: Pem;
+  certFile?: string;
+  keyFile?: string;
+  caFile?: string;
+}
+
+async function pemOf(options: CredentialOptions, name: "cert" | "key" | "ca"): Promise<Pem | undefined> {
+  const given = options[name];
+  if (given !== undefined) return given;
+  const file = options[`${name}File`];
+  if (file === undefined) return undefined;
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw clientError("invalid_argument", `${name}File ${file} cannot be read.`, { cause: error });
+  }
+}
+
+/** Reads what is given as files. Throws invalid_argument when certificate or key is missing or a file cannot be read. */
+export async function readCredentials(options: CredentialOptions): Promise<Credentials> {
+  const [cert, key, ca] = await Promise.all([pemOf(options, "cert"), pemOf(options, "key"), pemOf(options, "ca")]);
+  if (cert === undefined || key === undefined) {
+    throw clientError(
+      "invalid_argument",
+      "Give `cert` and `key` (or `certFile` and `keyFile`): mutual TLS needs both.",
+    );
+  }
+  return { cert, key, ...(ca !== undefined && { ca }) };
+}

@@ -1,0 +1,23 @@
+// What a program imports. Nothing else of this folder is public.
+
+export type { Capability, ListedAgent, TaskError } from "../../../protocol/wire/envelope.ts";
+export type {
+  Agent,
+  ConnectOptions,
+  HandleOptions,
+  Handler,
+  Message,
+  Offer,
+  OpenOptions,
+  Receipt,
+  RequestOptions,
+  Session,
+  SessionEnd,
+  Status,
+  Task,
+  TaskContext,
+} from "./api.ts";
+export type { Backoff } from "./backoff.ts";
+export { connect } from "./connect.ts";
+export type { CredentialOptions, Pem } from "./credentials.ts";
+export { AgentworksError, TaskCancelled, TaskFailed } from "./error.ts";

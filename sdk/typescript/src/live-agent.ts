@@ -1,0 +1,284 @@
+// An agent as the application holds it: its connection, its sessions, and the one flush per turn that sends what they have.
+// What a session or a task means is decided elsewhere; here lines are gathered into frames and envelopes handed out.
+import type { ClientSession } from "../../../protocol/session/client.ts";
+import { decodeBrokerFrame, encode, packFrames } from "../../../protocol/wire/codec.ts";
+import type { BrokerEnvelope, FromBroker, ListedAgent } from "../../../protocol/wire/envelope.ts";
+import type { Agent, ConnectOptions, HandleOptions, Handler, OpenOptions, Session, Status } from "./api.ts";
+import { Calls } from "./calls.ts";
+import { Channel } from "./channel.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { type Deferred, deferred, noop } from "./deferred.ts";
+import { openDirect } from "./direct.ts";
+import { AgentworksError, clientError } from "./error.ts";
+import { Handlers } from "./handlers.ts";
+import { type Host, LiveSession } from "./live-session.ts";
+import { mint } from "./mint.ts";
+import { judgeOffer, openSession } from "./offers.ts";
+import { Statuses } from "./statuses.ts";
+import { sdkVersion } from "./version.ts";
+
+export interface AgentSetup extends ConnectionOptions {
+  direct: boolean;
+  accept: ConnectOptions["accept"];
+}
+
+const normalClosure = 1000;
+const pageSize = 50;
+
+export class LiveAgent implements Agent, Host {
+  id = "";
+  account = "";
+  readonly handlers = new Handlers();
+  readonly random: () => number;
+  readonly #setup: AgentSetup;
+  readonly #connection: Connection;
+  readonly #sessions = new Map<string, LiveSession>();
+  readonly #directs = new Map<string, Connection>();
+  readonly #calls: Calls;
+  readonly #statuses = new Statuses();
+  readonly #incoming = new Channel<LiveSession>();
+  readonly #registering: Deferred<void> = deferred();
+  readonly #dirty = new Set<LiveSession>();
+  /** Lines that are no session's: to be sent once, lost with the connection. */
+  #lines: string[] = [];
+  #flushing = false;
+  #announcing: Promise<void> | undefined;
+  #draining: Promise<void> | undefined;
+  #over: AgentworksError | undefined;
+  readonly #watch: NodeJS.Timeout;
+
+  constructor(setup: AgentSetup) {
+    this.#setup = setup;
+    this.random = setup.random;
+    this.#calls = new Calls((line) => this.#line(line));
+    this.#connection = new Connection(setup, {
+      opened: () => this.#greet(),
+      frame: (text) => this.#frame(text),
+      lost: ({ code, reason }, willReconnect) => this.tell({ type: "disconnected", code, reason, willReconnect }),
+      retrying: (attempt, delayMs) => this.tell({ type: "reconnecting", attempt, delayMs }),
+      stopped: (error) => this.#stop(error),
+    });
+    const { ackStallMs } = setup.timing;
+    this.#watch = setInterval(() => {
+      const nowMs = performance.now();
+      for (const session of this.#sessions.values()) session.watchStall(nowMs, ackStallMs);
+    }, ackStallMs / 4);
+    this.#watch.unref();
+    this.#connection.start();
+  }
+
+  /** Resolves at the first REGISTER_ACK; rejects when there will be none. */
+  get registered(): Promise<void> {
+    return this.#registering.promise;
+  }
+
+  /** Why the latest attempt to connect failed. */
+  get failure(): AgentworksError | undefined {
+    return this.#connection.failure;
+  }
+
+  // --- what the application does
+
+  async handle(capability: string, handler: Handler, options: HandleOptions = {}): Promise<void> {
+    this.handlers.add(capability, handler, options);
+    if (this.#over !== undefined) throw this.#over;
+    // Several in one turn are one announcement.
+    this.#announcing ??= Promise.resolve().then(async () => {
+      this.#announcing = undefined;
+      const { capabilities } = this.handlers;
+      await this.#calls.ask({ type: "CAPABILITY_ANNOUNCE", id: mint(), data: { capabilities } });
+    });
+    const announced = this.#announcing;
+    announced.catch(noop);
+    await announced;
+  }
+
+  async open(peer: string, options: OpenOptions = {}): Promise<Session> {
+    return openSession(peer, options, (core) => this.#begin(core), this.random);
+  }
+
+  sessions(): AsyncIterableIterator<Session> {
+    return this.#incoming[Symbol.asyncIterator]();
+  }
+
+  async agents({ capability }: { capability?: string } = {}): Promise<ListedAgent[]> {
+    const found: ListedAgent[] = [];
+    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+      if (this.#over !== undefined) throw this.#over;
+      const data = { limit: pageSize, ...(capability !== undefined && { capability }), ...(cursor && { cursor }) };
+      const answer = await this.#calls.ask({ type: "AGENT_QUERY", id: mint(), data });
+      if (answer.type !== "AGENT_LIST")
+        throw clientError("connection_failed", `AGENT_QUERY was answered by ${answer.type}.`);
+      found.push(...answer.data.agents);
+      cursor = answer.data.next;
+    }
+    return found;
+  }
+
+  status(): AsyncIterableIterator<Status> {
+    return this.#statuses.read();
+  }
+
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  async #drain(): Promise<void> {
+    await this.handlers.drain();
+    await Promise.allSettled(Array.from(this.#sessions.values(), (session) => session.close("drained")));
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#stop(clientError("agent_closed"));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
+  }
+
+  // --- what its sessions ask of it
+
+  tell(status: Status): void {
+    this.#statuses.say(status);
+  }
+
+  wake(session: LiveSession): void {
+    this.#dirty.add(session);
+    this.#flushSoon();
+  }
+
+  opened(session: LiveSession): void {
+    this.tell({ type: "session_opened", session });
+    if (session.offered) this.#incoming.push(session);
+    if (!this.#setup.direct) return;
+    const frame = (text: string) => this.#frame(text);
+    const wake = () => this.wake(session);
+    this.#directs.set(session.id, openDirect(session, this.#setup, { frame, statuses: this.#statuses, wake }));
+  }
+
+  ended(session: LiveSession): void {
+    this.#sessions.delete(session.id);
+    this.#dirty.delete(session);
+    this.#directs.get(session.id)?.stop(normalClosure, "the session has ended");
+    this.#directs.delete(session.id);
+    // One that nobody asked for, and that left nothing to read, need not be kept for a reader.
+    if (!session.hasUnread) this.#incoming.remove((one) => one === session);
+    void session.closed.then((end) => this.tell({ type: "session_closed", session, ...end }));
+  }
+
+  // --- out
+
+  #begin(core: ClientSession): LiveSession {
+    if (this.#over !== undefined) throw this.#over;
+    if (this.#draining !== undefined) throw clientError("agent_draining");
+    const session = new LiveSession(core, this);
+    this.#sessions.set(session.id, session);
+    this.wake(session);
+    return session;
+  }
+
+  /** The first frame of a connection: who this is, what is open, what was asked. */
+  #greet(): string[] {
+    this.#lines = [];
+    const data = { capabilities: this.handlers.capabilities, sdk: sdkVersion };
+    const lines = [encode({ type: "REGISTER", id: mint(), data }), ...this.#calls.lines];
+    for (const session of this.#sessions.values()) {
+      if (session.route !== undefined) continue;
+      session.connected();
+      lines.push(...session.lines());
+    }
+    return packFrames(lines);
+  }
+
+  #line(line: string): void {
+    this.#lines.push(line);
+    this.#flushSoon();
+  }
+
+  /** Everything that one turn of the event loop brings goes out together at its end. */
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    // What a connection that is down would lose is made anew when it is up.
+    const lines = this.#lines;
+    this.#lines = [];
+    for (const session of this.#dirty) {
+      const route = session.route ?? this.#connection;
+      if (!route.isOpen) continue;
+      if (session.route === undefined) lines.push(...session.lines());
+      else route.send(packFrames(session.lines()));
+    }
+    this.#dirty.clear();
+    if (lines.length > 0 && this.#connection.isOpen) this.#connection.send(packFrames(lines));
+  }
+
+  // --- in
+
+  #frame(text: string): void {
+    for (const decoded of decodeBrokerFrame(text)) {
+      if (decoded.ok) this.#take(decoded.envelope);
+      else this.tell({ type: "fault", error: clientError("unreadable", `The broker sent ${decoded.fault.reason}.`) });
+    }
+  }
+
+  #take(envelope: BrokerEnvelope): void {
+    const session_id = "session_id" in envelope ? envelope.session_id : undefined;
+    const session = session_id === undefined ? undefined : this.#sessions.get(session_id);
+    if (session !== undefined && envelope.type !== "SESSION_INIT") return session.receive(envelope);
+    switch (envelope.type) {
+      case "REGISTER_ACK":
+        return this.#welcome(envelope);
+      case "SESSION_INIT":
+        return session === undefined ? this.#judge(envelope) : undefined;
+      case "ERROR":
+        if (this.#calls.answered(envelope)) return;
+        return this.tell({ type: "fault", error: new AgentworksError(envelope.data) });
+      default:
+        this.#calls.answered(envelope);
+    }
+  }
+
+  #welcome({ data }: FromBroker<"REGISTER_ACK">): void {
+    this.id = data.agent;
+    this.account = data.account;
+    this.#connection.settled();
+    this.#registering.resolve();
+    this.tell({ type: "connected", agent: data.agent });
+  }
+
+  #judge(offer: FromBroker<"SESSION_INIT">): void {
+    const refusal = this.#draining === undefined ? undefined : "The agent is draining.";
+    let judged: ReturnType<typeof judgeOffer>;
+    try {
+      judged = judgeOffer(offer, this.#setup.accept, refusal);
+    } catch (error) {
+      this.tell({ type: "fault", error: clientError("invalid_argument", "`accept` threw.", { cause: error }) });
+      judged = judgeOffer(offer, undefined, "The agent failed to judge the offer.");
+    }
+    if ("accepted" in judged) this.#begin(judged.accepted);
+    else this.#line(judged.rejected);
+  }
+
+  // --- the end
+
+  #stop(error: AgentworksError): void {
+    if (this.#over !== undefined) return;
+    this.#over = error;
+    clearInterval(this.#watch);
+    this.#connection.stop(normalClosure, "closed");
+    if (error.reason === "superseded") this.tell({ type: "superseded" });
+    this.#registering.reject(error);
+    for (const session of [...this.#sessions.values()]) session.end(error.reason, error);
+    this.#calls.fail(error);
+    this.#incoming.end();
+    // The last statuses are said in the microtasks that the ends of the sessions left behind.
+    setImmediate(() => this.#statuses.end());
+  }
+}

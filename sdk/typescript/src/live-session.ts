@@ -1,0 +1,287 @@
+// A session as the application holds it: promises, iterators and handlers around the core's client half. It decides when
+// something counts as taken; when and where its lines are sent is the agent's business. No sockets here.
+import type { ClientEvent, ClientSession } from "../../../protocol/session/client.ts";
+import type { BrokerEnvelope, Capability, WorkEnvelope } from "../../../protocol/wire/envelope.ts";
+import type { Message, Receipt, RequestOptions, Session, SessionEnd, Status, Task } from "./api.ts";
+import { Channel } from "./channel.ts";
+import type { Connection } from "./connection.ts";
+import { jsonOf } from "./content.ts";
+import { type Deferred, deferred, noop, rejected } from "./deferred.ts";
+import { AgentworksError, clientError, wireError } from "./error.ts";
+import type { Handlers } from "./handlers.ts";
+import { Inbox, Incoming, type Slot } from "./inbox.ts";
+import { mint } from "./mint.ts";
+import { Outgoing } from "./outgoing.ts";
+import { Performer } from "./performer.ts";
+import { Hold, Stall } from "./pulse.ts";
+import type { Say } from "./receipts.ts";
+import { Requests } from "./requests.ts";
+
+/** What a session needs of its agent. */
+export interface Host {
+  readonly handlers: Handlers;
+  readonly random: () => number;
+  /** The session has lines to send. */
+  wake(session: LiveSession): void;
+  tell(status: Status): void;
+  opened(session: LiveSession): void;
+  ended(session: LiveSession): void;
+}
+
+const closeReasonCharsMax = 1024;
+
+export class LiveSession implements Session {
+  capabilities: readonly Capability[] = [];
+  /** A connection of its own, once it has one: its lines go there only. */
+  route: Connection | undefined;
+  /** Whether a peer opened it. */
+  readonly offered: boolean;
+  readonly #core: ClientSession;
+  readonly #host: Host;
+  readonly #inbox: Inbox;
+  readonly #messages = new Channel<Incoming>((incoming) => this.#inbox.done(incoming));
+  readonly #outgoing: Outgoing;
+  readonly #requests: Requests;
+  readonly #performer: Performer;
+  readonly #opening: Deferred<void> = deferred();
+  readonly #ending: Deferred<SessionEnd> = deferred();
+  #end: SessionEnd | undefined;
+  /** This side closes. */
+  #closing: { reason: string; stored: Promise<void> } | undefined;
+  /** The peer closed, and has nothing more to say. */
+  #peerClosed: { reason: string; slot: Slot } | undefined;
+  #paused = false;
+  #sayPaused = false;
+  #abandoned = false;
+  readonly #hold = new Hold();
+  readonly #stall = new Stall();
+
+  constructor(core: ClientSession, host: Host) {
+    this.#core = core;
+    this.#host = host;
+    this.offered = core.state === "accepting";
+    const wake = () => host.wake(this);
+    this.#inbox = new Inbox((seq) => {
+      core.take(seq);
+      wake();
+    });
+    this.#outgoing = new Outgoing(core, wake);
+    const say: Say = (type, data, bounded) => this.#outgoing.say(type, data, bounded);
+    this.#requests = new Requests(say, mint);
+    this.#performer = new Performer(this, host.handlers, this.#inbox, say);
+  }
+
+  get id(): string {
+    return this.#core.session_id;
+  }
+
+  get peer(): string {
+    return this.#core.peer;
+  }
+
+  // --- what the application does
+
+  request<R, P>(capability: string, input: unknown, options: RequestOptions = {}): Task<R, P> {
+    const task: Task = this.#requests.ask(capability, input, options, this.#performer.size);
+    // The types of result and progress are the caller's claim about its peer.
+    return task as Task<R, P>;
+  }
+
+  send(content: unknown): Promise<Receipt> {
+    try {
+      return this.#outgoing.say("MESSAGE", `{"content":${jsonOf(content)}}`).stored;
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  get ready(): Promise<void> {
+    return this.#outgoing.ready;
+  }
+
+  messages(): AsyncIterableIterator<Message> {
+    return this.#messages[Symbol.asyncIterator]();
+  }
+
+  pause(): void {
+    this.#wantPaused(true);
+  }
+
+  resume(): void {
+    this.#wantPaused(false);
+  }
+
+  #wantPaused(paused: boolean): void {
+    if (this.#paused === paused) return;
+    this.#paused = paused;
+    this.#sayPaused = true;
+    this.#host.wake(this);
+  }
+
+  close(reason = "closed"): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing.stored;
+    if (this.#end !== undefined) return Promise.resolve();
+    this.#closing = { reason, stored: this.#sayClose(reason) };
+    const refusal = wireError("session_closed");
+    this.#outgoing.shut(refusal);
+    this.#performer.abandon(refusal);
+    if (this.#messages.readers === 0) this.#messages.discard();
+    return this.#closing.stored;
+  }
+
+  #sayClose(reason: string): Promise<void> {
+    // After the peer's close ours has nothing to add: the session ends as soon as both have everything.
+    if (this.#peerClosed !== undefined) return this.closed.then(noop);
+    const data = JSON.stringify({ reason: reason.slice(0, closeReasonCharsMax) });
+    const stored = this.#outgoing.say("SESSION_CLOSE", data, false).stored.then(noop, (error: unknown) => {
+      // The peer closed in the same moment, and that ended the session as well as ours would have.
+      if (this.#end?.error !== undefined) throw error;
+    });
+    stored.catch(noop);
+    return stored;
+  }
+
+  get closed(): Promise<SessionEnd> {
+    return this.#ending.promise;
+  }
+
+  // --- what the agent does
+
+  /** Resolves when the session is accepted; rejects when it will not be. */
+  get opened(): Promise<void> {
+    return this.#opening.promise;
+  }
+
+  get hasUnread(): boolean {
+    return this.#messages.size > 0;
+  }
+
+  /** The one who opened it does not wait any more: it is closed as soon as it is accepted. */
+  abandon(error: AgentworksError): void {
+    this.#abandoned = true;
+    this.#opening.reject(error);
+  }
+
+  /** A connection is up: what comes next is INIT, ACCEPT or RESUME. */
+  connected(): void {
+    this.#hold.release();
+    this.#core.connected();
+  }
+
+  /** What is to be sent now. */
+  lines(): string[] {
+    if (this.#hold.isHeld) return [];
+    const lines = this.#core.lines();
+    if (this.#sayPaused && this.#core.state === "ready") {
+      this.#sayPaused = false;
+      lines.push(JSON.stringify({ type: this.#paused ? "PAUSE" : "RESUME", session_id: this.id }));
+    }
+    return lines;
+  }
+
+  receive(envelope: BrokerEnvelope): void {
+    for (const event of this.#core.receive(envelope)) this.#hear(event, envelope);
+    if (this.#end === undefined) this.#host.wake(this);
+  }
+
+  /** L15: attaches again when what is on its way has had no answer for too long. */
+  watchStall(nowMs: number, stallMs: number): void {
+    const { state, oldestInFlight } = this.#core;
+    const waits = state !== "ready" || oldestInFlight !== undefined;
+    if (!this.#stall.isStalled(waits ? `${state} ${oldestInFlight}` : undefined, nowMs, stallMs)) return;
+    this.connected();
+    this.#host.wake(this);
+  }
+
+  /** Ends it on this side. Nothing is said to the broker. */
+  end(reason: string, error?: AgentworksError): void {
+    if (this.#end !== undefined) return;
+    this.#end = { reason, ...(error !== undefined && { error }) };
+    this.#hold.release();
+    const refusal = error ?? wireError("session_closed");
+    this.#opening.reject(refusal);
+    this.#performer.abandon(refusal);
+    this.#requests.fail(refusal);
+    this.#outgoing.fail(refusal);
+    this.#messages.end(error?.reason === "agent_closed" ? undefined : error);
+    this.#host.ended(this);
+    this.#ending.resolve(this.#end);
+  }
+
+  // --- what the broker says
+
+  #hear(event: ClientEvent, envelope: BrokerEnvelope): void {
+    switch (event.kind) {
+      case "work":
+        return this.#work(event.envelope);
+      case "receipts":
+        this.#outgoing.settle(event.stored, event.delivered);
+        return this.#takeClose();
+      case "accepted":
+        this.#hold.healed();
+        this.capabilities = event.capabilities;
+        this.#opening.resolve();
+        if (this.#abandoned) void this.close("abandoned");
+        else this.#host.opened(this);
+        return;
+      case "resumed":
+        this.#hold.healed();
+        this.route?.settled();
+        // An attachment starts without PAUSE.
+        this.#sayPaused = this.#paused;
+        return;
+      case "flow":
+        return this.#host.tell({ type: event.paused ? "paused" : "resumed", session: this });
+      case "fault":
+        if (event.fault.data.reason === "relay_lost") {
+          this.#hold.hold(this.#host.random(), () => this.#host.wake(this));
+        }
+        if (this.#requests.refused(event.fault)) return;
+        return this.#host.tell({ type: "fault", session: this, error: new AgentworksError(event.fault.data) });
+      case "ended":
+        return this.#ended(envelope);
+    }
+  }
+
+  #work(envelope: WorkEnvelope): void {
+    if (envelope.type === "MESSAGE") {
+      const incoming = this.#inbox.arrived(new Incoming(envelope));
+      if (this.#closing !== undefined && this.#messages.readers === 0) this.#inbox.done(incoming);
+      else this.#messages.push(incoming);
+      return;
+    }
+    const slot = this.#inbox.arrived({ seq: envelope.seq, taken: false });
+    if (envelope.type === "TASK_REQUEST") return this.#performer.request(envelope, slot);
+    if (envelope.type === "SESSION_CLOSE") return this.#peerCloses(envelope.data.reason ?? "closed", slot);
+    if (envelope.type === "TASK_PROGRESS") this.#requests.progress(envelope);
+    else if (envelope.type === "TASK_RESPONSE") this.#requests.response(envelope);
+    else this.#performer.cancel(envelope);
+    this.#inbox.done(slot);
+  }
+
+  /** N8: once this side has acknowledged the close it has no more to say, so what is still queued goes first. */
+  #peerCloses(reason: string, slot: Slot): void {
+    this.#peerClosed = { reason, slot };
+    const refusal = wireError("session_closed");
+    this.#outgoing.shut(refusal);
+    this.#performer.abandon(refusal);
+    this.#requests.fail(refusal);
+    this.#messages.end();
+    this.#takeClose();
+  }
+
+  #takeClose(): void {
+    if (this.#peerClosed !== undefined && this.#outgoing.isStored) this.#inbox.done(this.#peerClosed.slot);
+  }
+
+  #ended(envelope: BrokerEnvelope): void {
+    if (envelope.type === "ERROR" || envelope.type === "SESSION_REJECT") {
+      return this.end(envelope.data.reason, new AgentworksError(envelope.data));
+    }
+    const isResumed = envelope.type === "SESSION_RESUMED";
+    if (isResumed && envelope.data.outcome !== "closed") return this.end("session_lost", clientError("session_lost"));
+    const state = isResumed || envelope.type === "SESSION_CLOSED" ? envelope.data.state : "closed";
+    if (state === "expired") return this.end("session_expired", clientError("session_expired"));
+    this.end(this.#peerClosed?.reason ?? this.#closing?.reason ?? "closed");
+  }
+}

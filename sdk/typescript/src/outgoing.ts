@@ -1,0 +1,71 @@
+// The sending half of a session: what may still be queued, the receipts of what was, and when there is room for more.
+import type { ClientSession } from "../../../protocol/session/client.ts";
+import type { WorkType } from "../../../protocol/wire/envelope.ts";
+import { limits } from "../../../protocol/wire/limits.ts";
+import { type Deferred, deferred, rejected } from "./deferred.ts";
+import { type AgentworksError, clientError } from "./error.ts";
+import { mint } from "./mint.ts";
+import { Receipts, type Sent } from "./receipts.ts";
+
+export class Outgoing {
+  readonly #core: ClientSession;
+  readonly #wake: () => void;
+  readonly #receipts = new Receipts();
+  #ready: Deferred<void> | undefined;
+  #shut: AgentworksError | undefined;
+
+  constructor(core: ClientSession, wake: () => void) {
+    this.#core = core;
+    this.#wake = wake;
+  }
+
+  /** Everything queued is stored at the broker. */
+  get isStored(): boolean {
+    return this.#core.backlog.messages === 0;
+  }
+
+  /** Queues one envelope: see `Say`. */
+  say(type: WorkType, data: string, bounded = true): Sent {
+    if (this.#shut !== undefined) throw this.#shut;
+    const { messages, bytes } = this.#core.backlog;
+    const full = messages >= limits.outboxMessagesMax || bytes + data.length > limits.outboxBytesMax;
+    if (bounded && full) throw clientError("resource_exhausted");
+    const id = mint();
+    const sent = this.#receipts.add(id, this.#core.sendText(type, id, data));
+    this.#wake();
+    return sent;
+  }
+
+  get ready(): Promise<void> {
+    if (this.#shut !== undefined) return rejected(this.#shut);
+    if (this.#hasRoom) return Promise.resolve();
+    this.#ready ??= deferred();
+    return this.#ready.promise;
+  }
+
+  get #hasRoom(): boolean {
+    const { messages, bytes } = this.#core.backlog;
+    return messages < limits.windowMessages && bytes < limits.windowBytes;
+  }
+
+  /** Nothing more can be queued; what is queued still goes. */
+  shut(error: AgentworksError): void {
+    this.#shut ??= error;
+    this.#ready?.reject(this.#shut);
+    this.#ready = undefined;
+  }
+
+  /** Receipts came. */
+  settle(stored: number, delivered: number): void {
+    this.#receipts.settle(stored, delivered);
+    if (this.#ready === undefined || !this.#hasRoom) return;
+    this.#ready.resolve();
+    this.#ready = undefined;
+  }
+
+  /** The session ended: no receipt will come any more. */
+  fail(error: AgentworksError): void {
+    this.shut(error);
+    this.#receipts.fail(error);
+  }
+}

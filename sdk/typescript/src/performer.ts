@@ -1,0 +1,151 @@
+// The tasks of one session that this agent performs: from TASK_REQUEST to exactly one TASK_RESPONSE each.
+import type { FromBroker, TaskError } from "../../../protocol/wire/envelope.ts";
+import type { Handler, Session, TaskContext } from "./api.ts";
+import { jsonOf } from "./content.ts";
+import { AgentworksError, TaskCancelled, TaskFailed } from "./error.ts";
+import type { Handlers, Job } from "./handlers.ts";
+import type { Inbox, Slot } from "./inbox.ts";
+import type { Say } from "./receipts.ts";
+
+/** As much of a message as TASK_RESPONSE has room for. */
+const messageCharsMax = 8192;
+const reasonCharsMax = 128;
+
+function taskErrorOf(error: unknown): TaskError {
+  if (error instanceof TaskFailed) {
+    const { reason, message, retryable } = error.error;
+    return {
+      reason: reason.slice(0, reasonCharsMax),
+      message: message.slice(0, messageCharsMax),
+      ...(retryable !== undefined && { retryable }),
+    };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const reason = error instanceof AgentworksError ? error.reason : "handler_failed";
+  return { reason, message: message.slice(0, messageCharsMax) };
+}
+
+/** One task and its context for the handler. */
+class Performance implements Job, TaskContext {
+  readonly id: string;
+  readonly session: Session;
+  readonly #input: unknown;
+  readonly #say: Say;
+  readonly #began: () => void;
+  readonly #ended: () => void;
+  readonly #abort = new AbortController();
+  #state: "waiting" | "running" | "over" = "waiting";
+
+  constructor(
+    { data }: FromBroker<"TASK_REQUEST">,
+    session: Session,
+    say: Say,
+    hooks: { began(): void; ended(): void },
+  ) {
+    this.id = data.task_id;
+    this.session = session;
+    this.#input = data.input;
+    this.#say = say;
+    this.#began = hooks.began;
+    this.#ended = hooks.ended;
+  }
+
+  get requester(): string {
+    return this.session.peer;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  async progress(value: unknown): Promise<void> {
+    if (this.#state === "over") throw new TaskCancelled("The task is over: nobody hears of its progress.");
+    await this.#say("TASK_PROGRESS", `{"task_id":"${this.id}","progress":${jsonOf(value)}}`).stored;
+  }
+
+  async start(handler: Handler): Promise<void> {
+    if (this.#state === "over") return;
+    this.#state = "running";
+    this.#began();
+    try {
+      const result = await handler(this.#input, this);
+      this.#respond("succeeded", result === undefined ? "" : `,"result":${jsonOf(result)}`);
+    } catch (error) {
+      if (this.signal.aborted && !(error instanceof TaskFailed)) this.#respond("cancelled", "");
+      else this.#respond("failed", `,"error":${JSON.stringify(taskErrorOf(error))}`);
+    }
+  }
+
+  refuse(error: TaskError): void {
+    this.#began();
+    this.#respond("failed", `,"error":${JSON.stringify(error)}`);
+  }
+
+  /** The requester does not want it any more. A handler that runs decides by itself how it ends. */
+  cancel(reason: string | undefined): void {
+    this.#abort.abort(new TaskCancelled(reason));
+    if (this.#state !== "waiting") return;
+    this.#began();
+    this.#respond("cancelled", "");
+  }
+
+  /** The session goes: no response can be sent any more. */
+  abandon(error: unknown): void {
+    this.#state = "over";
+    this.#began();
+    this.#abort.abort(error);
+  }
+
+  #respond(status: "succeeded" | "failed" | "cancelled", more: string): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    this.#ended();
+    try {
+      this.#say("TASK_RESPONSE", `{"task_id":"${this.id}","status":"${status}"${more}}`, false);
+    } catch {
+      // The session ended in the same moment: the requester has been told so.
+    }
+  }
+}
+
+export class Performer {
+  readonly #open = new Map<string, Performance>();
+  readonly #session: Session;
+  readonly #handlers: Handlers;
+  readonly #inbox: Inbox;
+  readonly #say: Say;
+
+  constructor(session: Session, handlers: Handlers, inbox: Inbox, say: Say) {
+    this.#session = session;
+    this.#handlers = handlers;
+    this.#inbox = inbox;
+    this.#say = say;
+  }
+
+  /** Tasks without a response. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** The number of the request is taken when its handler starts, so that a busy agent slows its requesters down. */
+  request(envelope: FromBroker<"TASK_REQUEST">, slot: Slot): void {
+    const { task_id, capability } = envelope.data;
+    if (this.#open.has(task_id)) return this.#inbox.done(slot);
+    const task = new Performance(envelope, this.#session, this.#say, {
+      began: () => this.#inbox.done(slot),
+      ended: () => this.#open.delete(task_id),
+    });
+    this.#open.set(task_id, task);
+    this.#handlers.submit(capability, task);
+  }
+
+  cancel({ data }: FromBroker<"TASK_CANCEL">): void {
+    this.#open.get(data.task_id)?.cancel(data.reason);
+  }
+
+  abandon(error: unknown): void {
+    const tasks = [...this.#open.values()];
+    this.#open.clear();
+    for (const task of tasks) task.abandon(error);
+  }
+}

@@ -1,0 +1,176 @@
+// One WebSocket from its dial to its end: mutual TLS, the subprotocol, the heartbeat, and why it could not be opened.
+// It reports once that it is over; what to do then is its owner's business.
+import type { IncomingMessage } from "node:http";
+import { WebSocket } from "ws";
+import { closeCodes } from "../../../protocol/wire/errors.ts";
+import { limits } from "../../../protocol/wire/limits.ts";
+import type { Credentials } from "./credentials.ts";
+import { AgentworksError, clientError } from "./error.ts";
+
+const subprotocol = "agentworks.v1";
+const heartbeat = '{"type":"HEARTBEAT"}';
+const handshakeMsMax = 20_000;
+const problemBytesMax = 64 * 1024;
+/** The broker's frames are a little longer than what agents may send: it stamps `from` and `seq`. */
+const payloadBytesMax = 2 * limits.frameBytesMax + 64 * 1024;
+
+export interface Timing {
+  heartbeatIntervalMs: number;
+  heartbeatTimeoutMs: number;
+  ackStallMs: number;
+}
+
+export interface SocketOptions {
+  url: URL;
+  credentials: Credentials;
+  timing: Timing;
+}
+
+/** How a socket ended. `refused`: the upgrade was answered with a problem, or the TLS handshake failed for good. */
+export type SocketEnd = { code: number; reason: string; refused?: AgentworksError; cause?: Error };
+
+export interface SocketEvents {
+  opened(): void;
+  frame(text: string): void;
+  /** Once, and last. */
+  ended(end: SocketEnd): void;
+}
+
+/** OpenSSL's and Node's names for a broker that is not who its certificate should say. */
+const untrusted = /^(?:ERR_TLS_CERT|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_OSSL)/;
+
+/** Reads the problem+json with which an upgrade was refused. */
+async function refusalOf(response: IncomingMessage): Promise<AgentworksError> {
+  const status = response.statusCode ?? 0;
+  let body: unknown;
+  try {
+    let text = "";
+    for await (const chunk of response.setEncoding("utf8")) {
+      text += chunk;
+      if (text.length > problemBytesMax) break;
+    }
+    body = JSON.parse(text);
+  } catch {
+    body = undefined;
+  }
+  const said = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
+  const textOf = (name: string, otherwise: string) => (typeof said[name] === "string" ? said[name] : otherwise);
+  return new AgentworksError({
+    reason: textOf("reason", "connection_failed"),
+    code: textOf("code", "unavailable"),
+    detail: textOf("detail", `The broker answered HTTP ${status}.`),
+    retryable: typeof said.retryable === "boolean" ? said.retryable : status >= 500 || status === 429 || status === 408,
+  });
+}
+
+export class Socket {
+  readonly #socket: WebSocket;
+  readonly #events: SocketEvents;
+  readonly #timing: Timing;
+  #heardAt = 0;
+  #asked = false;
+  #timer: NodeJS.Timeout | undefined;
+  #failure: Error | undefined;
+  #gaveUp = false;
+  #over = false;
+
+  /** Dials. Throws invalid_argument when certificate or key cannot be used. */
+  constructor({ url, credentials, timing }: SocketOptions, events: SocketEvents) {
+    this.#events = events;
+    this.#timing = timing;
+    const { cert, key, ca } = credentials;
+    const pem = (value: string | Uint8Array) => (typeof value === "string" ? value : Buffer.from(value));
+    const socket = new WebSocket(url, subprotocol, {
+      cert: pem(cert),
+      key: pem(key),
+      ...(ca !== undefined && { ca: pem(ca) }),
+      minVersion: "TLSv1.2",
+      perMessageDeflate: false,
+      maxPayload: payloadBytesMax,
+      handshakeTimeout: handshakeMsMax,
+      followRedirects: false,
+    });
+    this.#socket = socket;
+    socket.on("open", () => {
+      if (this.#over) return;
+      this.#heard();
+      this.#watch();
+      events.opened();
+    });
+    socket.on("message", (data: Buffer) => {
+      if (this.#over) return;
+      this.#heard();
+      events.frame(data.toString("utf8"));
+    });
+    socket.on("unexpected-response", (request, response) => {
+      refusalOf(response).then((refused) => {
+        request.destroy();
+        this.#end({ code: 1006, reason: refused.reason, refused });
+      });
+    });
+    socket.on("error", (error: Error) => {
+      this.#failure = error;
+    });
+    socket.on("close", (code: number, reason: Buffer) => this.#closed(code, reason.toString("utf8")));
+  }
+
+  /** Whether frames can be sent. */
+  get isOpen(): boolean {
+    return !this.#over && this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  send(frame: string): void {
+    this.#socket.send(frame);
+  }
+
+  /** Ends it in an orderly way; it reports nothing more. */
+  close(code: number, reason: string): void {
+    this.#silence();
+    if (this.#socket.readyState === WebSocket.CONNECTING) this.#socket.terminate();
+    else this.#socket.close(code, reason);
+  }
+
+  #silence(): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+  }
+
+  #end(end: SocketEnd): void {
+    if (this.#over) return;
+    this.#silence();
+    this.#events.ended(end);
+  }
+
+  #closed(code: number, reason: string): void {
+    const cause = this.#failure;
+    if (this.#gaveUp) return this.#end({ code: closeCodes.heartbeat_timeout, reason: "nothing came for too long" });
+    const name = cause !== undefined && "code" in cause && typeof cause.code === "string" ? cause.code : "";
+    const refused = untrusted.test(name)
+      ? clientError("broker_untrusted", `The TLS handshake failed: ${cause?.message ?? name}.`, { cause })
+      : undefined;
+    const why = reason !== "" ? reason : (cause?.message ?? "");
+    this.#end({ code, reason: why, ...(refused && { refused }), ...(cause && { cause }) });
+  }
+
+  #heard(): void {
+    this.#heardAt = performance.now();
+    this.#asked = false;
+  }
+
+  /** L14: asks for a sign of life after a quiet time, and gives up when none comes. */
+  #watch(): void {
+    const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#timing;
+    const quietMs = performance.now() - this.#heardAt;
+    if (quietMs >= heartbeatTimeoutMs) {
+      this.#gaveUp = true;
+      this.#socket.terminate();
+      return;
+    }
+    if (quietMs >= heartbeatIntervalMs && !this.#asked) {
+      this.#asked = true;
+      this.#socket.send(heartbeat);
+    }
+    const nextMs = (this.#asked ? heartbeatTimeoutMs : heartbeatIntervalMs) - quietMs;
+    this.#timer = setTimeout(() => this.#watch(), Math.max(1, nextMs));
+  }
+}
