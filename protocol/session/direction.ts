@@ -20,8 +20,8 @@ export class Direction {
   slack = 0;
   /** The sender's `seq` through which the receiver acknowledged. */
   delivered = 0;
-  /** PAUSE was sent to the sender and RESUME not yet. */
-  pausing = false;
+  /** PAUSE was sent to the sender and RESUME not yet; undefined between the marks after a loss of memory: nobody knows. */
+  pausing: boolean | undefined = false;
   #ownWaiting = 0;
   /** Empty rows behind something that waits: they keep their slots of the ring, so they take part of the window too. */
   #emptyWaiting = 0;
@@ -55,7 +55,9 @@ export class Direction {
     const lag = limits.cursorLagMessagesMax;
     const room = limits.windowMessages + lag - (this.#occupied - this.#ownWaiting) - (granted - this.received.last);
     this.slack = Math.max(0, Math.min(lag, room));
-    this.pausing = this.#share() > limits.resumeAtShare;
+    const share = this.#share();
+    if (share >= limits.pauseAtShare) this.pausing = true;
+    else this.pausing = share <= limits.resumeAtShare ? false : undefined;
   }
 
   /** Room for one more of the broker's own frames. */
@@ -111,14 +113,14 @@ export class Direction {
     return this.granted;
   }
 
-  /** W5: PAUSE at the high mark, RESUME at the low one, nothing in between. */
+  /** W5: PAUSE at the high mark, RESUME at the low one, nothing in between. Rather said twice than never. */
   pressure(): "PAUSE" | "RESUME" | undefined {
     const share = this.#share();
-    if (!this.pausing && share >= limits.pauseAtShare) {
+    if (this.pausing !== true && share >= limits.pauseAtShare) {
       this.pausing = true;
       return "PAUSE";
     }
-    if (this.pausing && share <= limits.resumeAtShare) {
+    if (this.pausing !== false && share <= limits.resumeAtShare) {
       this.pausing = false;
       return "RESUME";
     }
