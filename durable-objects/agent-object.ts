@@ -75,7 +75,7 @@ export class AgentObject extends DurableObject<ObjectEnv> {
     else if (!facts.registered) this.#refuseLines(socket, step.lines, "not_registered");
     else if (step.opens && this.#store.isFull(step.session_id)) {
       this.#refuseLines(socket, step.lines, "too_many_sessions");
-    } else this.#relay(socket, facts, step.session_id, step.lines, step.opens);
+    } else this.#relay(socket, facts, step.session_id, step.lines, step.opens ? "opens" : "work");
   }
 
   #takeOwn(socket: WebSocket, facts: Connection, envelope: ClientEnvelope): void {
@@ -90,7 +90,7 @@ export class AgentObject extends DurableObject<ObjectEnv> {
     if (envelope.type === "AGENT_QUERY") return this.#answer(socket, this.#query(facts, envelope));
     if (envelope.type === "PAUSE" || envelope.type === "RESUME") {
       for (const { session_id } of this.#store.sessions()) {
-        this.#relay(socket, facts, session_id, [JSON.stringify({ type: envelope.type, session_id })], false);
+        this.#relay(socket, facts, session_id, [JSON.stringify({ type: envelope.type, session_id })], "to all");
       }
     }
   }
@@ -153,9 +153,16 @@ export class AgentObject extends DurableObject<ObjectEnv> {
 
   // --- the relay
 
-  #relay(socket: WebSocket, facts: Connection, session_id: string, lines: string[], opens: boolean): void {
+  #relay(
+    socket: WebSocket,
+    facts: Connection,
+    session_id: string,
+    lines: string[],
+    what: "work" | "opens" | "to all",
+  ): void {
     const { account, agent, key: connection } = facts;
-    const sender = { account, agent, connection, ...(opens && { capabilities: this.#store.capabilities() }) };
+    const capabilities = what === "opens" ? { capabilities: this.#store.capabilities() } : {};
+    const sender = { account, agent, connection, ...capabilities, toAll: what === "to all" };
     const answered = this.#session(account, session_id).receive(sender, lines.join("\n"));
     this.ctx.waitUntil(
       answered.then(

@@ -9,6 +9,8 @@ export interface Sender {
   connection: string;
   /** What the agent announced; only where the frame opens or accepts a session. */
   capabilities?: Capability[];
+  /** The frame is for every session that is attached to this connection; one that is attached elsewhere ignores it (W7). */
+  toAll?: boolean;
 }
 
 /** The session's answer to the sender. Frames meant for an attachment go by `deliver`, in order; these may overtake them. */

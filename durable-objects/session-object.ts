@@ -61,6 +61,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   receive(sender: Sender, text: string): Answer {
     this.#account ??= sender.account;
     const answer: Answer = { frames: [] };
+    if (sender.toAll && !this.#isAttached(sender)) return answer;
     const answering: Answering = {
       attach: sender.connection,
       reply: (lines) => answer.frames.push(...packFrames(lines)),
@@ -70,6 +71,11 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     };
     this.#receive(decodeRelayed(text, sender.agent), { ...sender, attach: sender.connection }, answering);
     return answer;
+  }
+
+  #isAttached({ agent, connection }: Sender): boolean {
+    const { record } = this.#session;
+    return record?.attach[record.agents.indexOf(agent)] === connection;
   }
 
   /** The agent's certificate was revoked, or the agent suspended: its sockets here are closed, attached or not. */
