@@ -107,9 +107,14 @@ export class Agent {
     this.socket.say(...lines);
   }
 
-  /** Where the way says so, every object loses its memory now, after what it was doing is done. */
+  /** Every object loses its memory, after what it was doing is done. */
+  static forgetAll(): Promise<void> {
+    return evictAllDurableObjects();
+  }
+
+  /** The same, where the way says so. */
   async forget(): Promise<void> {
-    if (this.way.evicts) await evictAllDurableObjects();
+    if (this.way.evicts) await Agent.forgetAll();
   }
 
   /** The ERROR about the envelope of that id; without one, the oldest ERROR without a reference. */

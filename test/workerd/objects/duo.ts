@@ -136,6 +136,19 @@ export class Duo {
     );
   }
 
+  /** Each task by its id. */
+  async taskStates(): Promise<Record<string, string>> {
+    const query = "SELECT task_id, state FROM tasks";
+    return runInDurableObject(this.object, (_, { storage }) =>
+      Object.fromEntries(
+        storage.sql
+          .exec<{ task_id: string; state: string }>(query)
+          .toArray()
+          .map(({ task_id, state }) => [task_id, state]),
+      ),
+    );
+  }
+
   /** The record of the session, as it is stored. */
   async record(): Promise<SessionRecord> {
     return runInDurableObject(this.object, (_, { storage }) =>

@@ -1,0 +1,134 @@
+// Offers that nobody takes, sessions in which nothing happens: what the alarm ends, and what it leaves alone. Time is the
+// test's (`Date` only); the alarm is the runtime's own, rung by hand.
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, expect, vi } from "vitest";
+import { limits } from "../../../protocol/wire/limits.ts";
+import { Agent, everyWay, multiplexed, uuid } from "./agents.ts";
+import { Duo } from "./duo.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const at = (ms: number) => vi.useFakeTimers({ toFake: ["Date"], now: ms });
+const alarmOf = (duo: Duo) => runInDurableObject(duo.object, (_, { storage }) => storage.getAlarm());
+
+everyWay(
+  "an offer to an agent that nobody knows, or that is not connected, is rejected at once",
+  async (way) => {
+    const duo = await Duo.met(way);
+    const { a, b } = duo;
+    b.connection.close();
+    for (const [to, reason] of [
+      [`nobody-${uuid()}`, "agent_unknown"],
+      [b.name, "agent_offline"],
+    ] as const) {
+      const init = { ...duo.init({ to }), session_id: uuid() };
+      await a.tell(init);
+      const rejected = await a.connection.next("SESSION_REJECT");
+      expect(rejected).toMatchObject({ session_id: init.session_id, in_reply_to: init.id, data: { reason } });
+      expect(rejected.data.retryable).toBe(reason === "agent_offline");
+    }
+  },
+  multiplexed,
+);
+
+everyWay(
+  "who is connected and has not registered is not there yet for an offer",
+  async (way) => {
+    const a = await Agent.registered(way, "planner");
+    const b = await Agent.enrolled(way, "analyst");
+    await b.connect();
+    const duo = new Duo(a, b);
+    await a.tell(duo.init());
+    expect((await a.connection.next("SESSION_REJECT")).data.reason).toBe("agent_offline");
+  },
+  multiplexed,
+);
+
+everyWay(
+  "an offer that nobody answers expires, for both and in D1, and not before its time",
+  async (way) => {
+    const duo = await Duo.met(way);
+    const { a, b } = duo;
+    const start = Date.now();
+    at(start);
+    const init = duo.init();
+    await a.tell(init);
+    await b.connection.next("SESSION_INIT");
+    const rings = await alarmOf(duo);
+    expect(rings).toBe(start + limits.offerMs);
+
+    at(start + limits.offerMs - 1);
+    await a.forget();
+    expect(await runDurableObjectAlarm(duo.object)).toBe(true);
+    expect(await alarmOf(duo)).toBe(rings);
+    expect(a.connection.unread("SESSION_REJECT")).toEqual([]);
+
+    at(start + limits.offerMs);
+    await a.forget();
+    expect(await runDurableObjectAlarm(duo.object)).toBe(true);
+    expect(await a.connection.next("SESSION_REJECT")).toMatchObject({
+      in_reply_to: init.id,
+      data: { reason: "offer_expired", retryable: true },
+    });
+    expect(await duo.indexed("expired")).toMatchObject({ reason: "offer_expired" });
+    // Nothing to wait for: no alarm.
+    expect(await alarmOf(duo)).toBeNull();
+    const late = duo.of("SESSION_ACCEPT");
+    await b.tell(late);
+    expect((await b.errorAbout(late.id)).reason).toBe("session_closed");
+  },
+  multiplexed,
+);
+
+everyWay(
+  "asked again, an offer is made again; asked again after its answer, the answer is given again",
+  async (way) => {
+    const duo = await Duo.met(way);
+    const { a, b } = duo;
+    const [first, second, third] = [duo.init(), duo.init(), duo.init()];
+    await a.tell(first);
+    await b.connection.next("SESSION_INIT");
+    await a.tell(second);
+    await b.connection.next("SESSION_INIT");
+    await b.tell(duo.of("SESSION_ACCEPT"));
+    const accepted = await a.connection.next("SESSION_ACCEPT");
+    await a.tell(third);
+    const again = await a.connection.next("SESSION_ACCEPT");
+    expect([accepted.in_reply_to, again.in_reply_to]).toEqual([second.id, third.id]);
+    expect(again.data).toEqual(accepted.data);
+  },
+  multiplexed,
+);
+
+everyWay("a session without work expires, and work puts that off", async (way) => {
+  const start = Date.now();
+  at(start);
+  const duo = await Duo.open(way);
+  const { a, b } = duo;
+  await duo.indexed("active");
+  expect(await alarmOf(duo)).toBe(start + limits.sessionIdleMs);
+  at(start + 1000);
+  await duo.expectAlive(1, 1);
+  // Work wrote no alarm; the alarm finds out by itself.
+  expect(await alarmOf(duo)).toBe(start + limits.sessionIdleMs);
+
+  at(start + limits.sessionIdleMs);
+  await a.forget();
+  expect(await runDurableObjectAlarm(duo.object)).toBe(true);
+  expect(await alarmOf(duo)).toBe(start + 1000 + limits.sessionIdleMs);
+
+  at(start + 1000 + limits.sessionIdleMs);
+  await a.forget();
+  expect(await runDurableObjectAlarm(duo.object)).toBe(true);
+  for (const agent of [a, b]) {
+    const { data } = await agent.socket.next("SESSION_CLOSED");
+    // The last receipt is not worth a row: who lost its memory may know of an older one. A client keeps the higher.
+    const delivered = way.evicts ? expect.toBeOneOf([0, 1]) : 1;
+    expect(data).toEqual({ state: "expired", received: 1, delivered });
+    expect(agent.socket.end).toBeUndefined();
+  }
+  expect(await duo.indexed("expired")).toMatchObject({ responder: b.name });
+  expect(await alarmOf(duo)).toBeNull();
+});
