@@ -19,12 +19,12 @@ export interface Lane {
 
 export interface Figures {
   msgPerS: number;
-  /** From `send` until the receiver's code has the message, milliseconds. */
+  /** From `send` until the sender's code knows that the message is acknowledged, milliseconds. */
   p50Ms: number;
   p99Ms: number;
-  /** From `send` until the sender knows that it is acknowledged. */
-  ackP50Ms: number;
-  ackP99Ms: number;
+  /** From `send` until the receiver's code has the message. */
+  arrivalP50Ms: number;
+  arrivalP99Ms: number;
 }
 
 const quantile = (sorted: Float64Array, q: number): number =>
@@ -69,10 +69,10 @@ export async function measure(lane: Lane, payload: string, inFlight: number, tot
   acknowledgement.sort();
   return {
     msgPerS: Math.round(total / seconds),
-    p50Ms: quantile(arrival, 0.5),
-    p99Ms: quantile(arrival, 0.99),
-    ackP50Ms: quantile(acknowledgement, 0.5),
-    ackP99Ms: quantile(acknowledgement, 0.99),
+    p50Ms: quantile(acknowledgement, 0.5),
+    p99Ms: quantile(acknowledgement, 0.99),
+    arrivalP50Ms: quantile(arrival, 0.5),
+    arrivalP99Ms: quantile(arrival, 0.99),
   };
 }
 
@@ -86,7 +86,7 @@ export function median(rounds: readonly Figures[]): Figures {
     msgPerS: middle("msgPerS"),
     p50Ms: middle("p50Ms"),
     p99Ms: middle("p99Ms"),
-    ackP50Ms: middle("ackP50Ms"),
-    ackP99Ms: middle("ackP99Ms"),
+    arrivalP50Ms: middle("arrivalP50Ms"),
+    arrivalP99Ms: middle("arrivalP99Ms"),
   };
 }

@@ -1,7 +1,7 @@
 // The analyst: a process of its own. It is asked to `analyze` a document that it does not have, so it asks the planner back for
 // every part, in the same session, while it works.
 import { connect } from "../../../sdk/typescript/src/index.ts";
-import { type Analysis, type AnalyzeInput, credentialsOf, type Note, report, type Step, say } from "./report.ts";
+import { type Analysis, type AnalyzeInput, credentialsOf, type Note, report, type Step, say, watch } from "./report.ts";
 
 const agent = await connect(credentialsOf(process.argv[2]));
 const runs = new Map<string, number>();
@@ -34,9 +34,4 @@ await agent.handle("analyze", async (input, task): Promise<Analysis> => {
 });
 
 report({ kind: "ready" });
-for await (const status of agent.status()) {
-  if (status.type === "disconnected") say("analyst", `lost its connection (${status.code})`);
-  if (status.type !== "connected") continue;
-  say("analyst", "connected again; its session resumes where it stood");
-  report({ kind: "reconnected" });
-}
+await watch("analyst", agent);

@@ -135,7 +135,8 @@ async function run(state: string, files: string[]): Promise<boolean> {
   await restarted;
   cable.close();
   if (tally === undefined) throw new Error("the planner finished without a tally");
-  const result = { ...tally, reconnects, brokerRestarts };
+  const { tasks, succeeded, messages, lost, duplicated, outOfOrder } = tally;
+  const result = { tasks, succeeded, messages, reconnects, brokerRestarts, lost, duplicated, outOfOrder };
   console.log(JSON.stringify(result));
   const whole = tally.succeeded === files.length && tally.lost + tally.duplicated + tally.outOfOrder === 0;
   return whole && reconnects >= 1 && brokerRestarts === 1;

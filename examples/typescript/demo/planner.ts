@@ -13,6 +13,7 @@ import {
   type Step,
   say,
   type Tally,
+  watch,
 } from "./report.ts";
 
 const [, , credentials, ...files] = process.argv;
@@ -81,17 +82,8 @@ async function analyze(session: Session, name: string): Promise<void> {
 }
 let lastNote = 0;
 
-async function watch(): Promise<void> {
-  for await (const status of agent.status()) {
-    if (status.type === "disconnected") say("planner", `lost its connection (${status.code})`);
-    if (status.type !== "connected") continue;
-    say("planner", "connected again; its session resumes where it stood");
-    report({ kind: "reconnected" });
-  }
-}
-
 async function work(): Promise<void> {
-  void watch();
+  void watch("planner", agent);
   const session = await agent.open("analyst", { waitMs: 10_000 });
   say(
     "planner",

@@ -1,4 +1,5 @@
-// What the demo's processes tell each other over IPC, and what a task is about. Types and constants only.
+// What the demo's processes tell each other over IPC, and what a task is about.
+import type { Agent } from "../../../sdk/typescript/src/index.ts";
 
 /** Characters of one part of a document: the analyst asks for a document part by part. */
 export const partLength = 4096;
@@ -67,3 +68,18 @@ export interface Credentials {
 
 /** The arguments that the demo starts an agent with. */
 export const credentialsOf = (text: string | undefined): Credentials => JSON.parse(text ?? "{}") as Credentials;
+
+/** Tells of losing and finding the connection again: one line each, however many attempts it takes. */
+export async function watch(who: string, agent: Agent): Promise<void> {
+  let connected = true;
+  for await (const status of agent.status()) {
+    if (status.type === "disconnected" && connected) {
+      connected = false;
+      say(who, `lost its connection (${status.code}), and tries again`);
+    }
+    if (status.type !== "connected") continue;
+    connected = true;
+    say(who, "connected again; its session resumes where it stood");
+    report({ kind: "reconnected" });
+  }
+}
