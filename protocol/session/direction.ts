@@ -33,8 +33,8 @@ export class Direction {
     if (oldest !== undefined) this.out.next = oldest.first;
     this.out.acked = Math.max(acked, this.out.next - 1);
     this.received.last = 0;
-    // What was before the oldest row is done: its last number is the least that was delivered.
-    this.delivered = oldest === undefined ? 0 : oldest.origin - (oldest.last - oldest.first + 1);
+    // What was before the oldest row is done: so much at least was delivered (one more, where that row is the broker's own).
+    this.delivered = oldest === undefined ? 0 : Math.max(0, oldest.origin - (oldest.last - oldest.first + 1));
     for (const row of rows) {
       const own = row.origin === this.received.last && row.last >= row.first && row !== oldest;
       this.received.last = Math.max(this.received.last, row.origin);

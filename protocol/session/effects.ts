@@ -17,7 +17,7 @@ export interface Cursors {
   acked: [number, number];
   /** The highest `seq` that the sender was allowed. */
   granted: [number, number];
-  /** What the receiver's present attachment was sent. May be behind the truth: then some is sent twice, and dropped. */
+  /** What the receiver's present attachment was sent. */
   sent: [number, number];
 }
 

@@ -25,7 +25,7 @@ export class Outbox {
   #replies: string[] = [];
   #saidOnce = new Set<ErrorReason>();
   #recordChanged = false;
-  #rewound = false;
+  #sentMoved = false;
   #owed: [boolean, boolean] = [false, false];
   #owedReply: [boolean, boolean] = [false, false];
   now = 0;
@@ -45,7 +45,7 @@ export class Outbox {
     this.#replies = [];
     this.#saidOnce.clear();
     this.#recordChanged = false;
-    this.#rewound = false;
+    this.#sentMoved = false;
     this.#owed = [false, false];
     this.#owedReply = [false, false];
   }
@@ -73,7 +73,7 @@ export class Outbox {
 
   /** `sent` went back: unlike the other cursors that must not be forgotten. */
   rewound(): void {
-    this.#rewound = true;
+    this.#sentMoved = true;
   }
 
   acknowledgedBytes(bytes: number): void {
@@ -120,7 +120,11 @@ export class Outbox {
     const first = out.sent + 1;
     out.sent = last;
     if (fresh.every((body) => body !== undefined)) this.#transmit.push({ do: "send", to, attach, frames: fresh });
-    else this.#transmit.push({ do: "replay", to, attach, first, last });
+    else {
+      this.#transmit.push({ do: "replay", to, attach, first, last });
+      // No new row tells how far it was sent. Forgotten, the same would be replayed at each acknowledgement.
+      this.#sentMoved = true;
+    }
   }
 
   /** The side is owed a receipt: as an answer when it is the one that sent, else as a frame of its own. */
@@ -167,7 +171,7 @@ export class Outbox {
   /** The whole list, in order. */
   end(record: SessionRecord | undefined): Effect[] {
     const rows: Effect[] = [];
-    if (this.#rows.length > 0 || this.#rewound || this.#isLagging(record)) {
+    if (this.#rows.length > 0 || this.#sentMoved || this.#isLagging(record)) {
       const [a, b] = this.#directions;
       this.#stored = {
         version: this.#stored.version + 1,
