@@ -190,8 +190,8 @@ export class Outbox {
 
   /** Cursors that nothing else stores are stored when losing them would cost a good part of the window. */
   #isLagging(record: SessionRecord | undefined): boolean {
-    // The last receipts of a session are what ends it: nothing would come after them to carry them.
-    const lag = record?.state === "closing" ? 1 : limits.cursorLagMessagesMax;
+    // The last receipts of a session are what ends it, and what it says of itself ever after: nothing would carry them later.
+    const lag = record?.state === "active" ? limits.cursorLagMessagesMax : 1;
     return (
       this.#ackedBytes >= limits.cursorLagBytesMax ||
       sides.some((side) => {
