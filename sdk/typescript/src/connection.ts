@@ -68,20 +68,14 @@ export class Connection {
   }
 
   #dial(): void {
-    try {
-      const socket = new Socket(this.#options, {
-        opened: () => {
-          for (const frame of this.#events.opened()) socket.send(frame);
-        },
-        frame: (text) => this.#events.frame(text),
-        ended: (end) => this.#ended(end),
-      });
-      this.#socket = socket;
-    } catch (error) {
-      // Node refuses the certificate or the key before it dials: no later attempt would do better.
-      const detail = error instanceof Error ? error.message : String(error);
-      this.#end(clientError("invalid_argument", `Certificate, key or CA cannot be used: ${detail}.`, { cause: error }));
-    }
+    const socket = new Socket(this.#options, {
+      opened: () => {
+        for (const frame of this.#events.opened()) socket.send(frame);
+      },
+      frame: (text) => this.#events.frame(text),
+      ended: (end) => this.#ended(end),
+    });
+    this.#socket = socket;
   }
 
   #ended(end: SocketEnd): void {
@@ -92,7 +86,10 @@ export class Connection {
     const willReconnect = !final && this.#options.reconnect !== false;
     this.#events.lost(end, willReconnect);
     if (this.#stopped) return;
-    if (!willReconnect || this.#options.reconnect === false) return this.#end(error);
+    if (!willReconnect || this.#options.reconnect === false) {
+      this.#stopped = true;
+      return this.#events.stopped(error);
+    }
     const delayMs = backoffMs(this.#options.reconnect, this.#attempt, this.#options.random());
     this.#attempt++;
     this.#events.retrying(this.#attempt, delayMs);
@@ -102,11 +99,6 @@ export class Connection {
   /** A failed TLS handshake is a wrong CA at first, and something on the way later. */
   #isPassing(refused: AgentworksError): boolean {
     return refused.retryable && (refused.reason !== "broker_untrusted" || this.#proven);
-  }
-
-  #end(error: AgentworksError): void {
-    this.#stopped = true;
-    this.#events.stopped(error);
   }
 }
 

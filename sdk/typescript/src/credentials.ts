@@ -1,5 +1,6 @@
 // Certificate, key and CA of an agent: given as PEM, or as files to read. Nothing else is read from the disk.
 import { readFile } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
 import { clientError } from "./error.ts";
 
 /** PEM text, or its bytes. */
@@ -36,7 +37,19 @@ async function pemOf(options: CredentialOptions, name: "cert" | "key" | "ca"): P
   }
 }
 
-/** Reads what is given as files. Throws invalid_argument when certificate or key is missing or a file cannot be read. */
+const buffered = (pem: Pem) => (typeof pem === "string" ? pem : Buffer.from(pem));
+
+/** As Node's TLS takes them. */
+export const asTlsOptions = ({ cert, key, ca }: Credentials) => ({
+  cert: buffered(cert),
+  key: buffered(key),
+  ...(ca !== undefined && { ca: buffered(ca) }),
+});
+
+/**
+ * Reads what is given as files. Throws invalid_argument when certificate or key is missing, does not fit the other, is no
+ * PEM, or cannot be read.
+ */
 export async function readCredentials(options: CredentialOptions): Promise<Credentials> {
   const [cert, key, ca] = await Promise.all([pemOf(options, "cert"), pemOf(options, "key"), pemOf(options, "ca")]);
   if (cert === undefined || key === undefined) {
@@ -45,5 +58,12 @@ export async function readCredentials(options: CredentialOptions): Promise<Crede
       "Give `cert` and `key` (or `certFile` and `keyFile`): mutual TLS needs both.",
     );
   }
-  return { cert, key, ...(ca !== undefined && { ca }) };
+  const credentials = { cert, key, ...(ca !== undefined && { ca }) };
+  try {
+    createSecureContext(asTlsOptions(credentials));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw clientError("invalid_argument", `Certificate, key or CA cannot be used: ${why}.`, { cause: error });
+  }
+  return credentials;
 }

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import { closeCodes } from "../../../protocol/wire/errors.ts";
 import { limits } from "../../../protocol/wire/limits.ts";
-import type { Credentials } from "./credentials.ts";
+import { asTlsOptions, type Credentials } from "./credentials.ts";
 import { AgentworksError, clientError } from "./error.ts";
 
 const subprotocol = "agentworks.v1";
@@ -37,7 +37,7 @@ export interface SocketEvents {
 }
 
 /** OpenSSL's and Node's names for a broker that is not who its certificate should say. */
-const untrusted = /^(?:ERR_TLS_CERT|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_OSSL)/;
+const untrusted = /^(?:ERR_TLS_CERT|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/;
 
 /** Reads the problem+json with which an upgrade was refused. */
 async function refusalOf(response: IncomingMessage): Promise<AgentworksError> {
@@ -74,16 +74,12 @@ export class Socket {
   #gaveUp = false;
   #over = false;
 
-  /** Dials. Throws invalid_argument when certificate or key cannot be used. */
+  /** Dials. */
   constructor({ url, credentials, timing }: SocketOptions, events: SocketEvents) {
     this.#events = events;
     this.#timing = timing;
-    const { cert, key, ca } = credentials;
-    const pem = (value: string | Uint8Array) => (typeof value === "string" ? value : Buffer.from(value));
     const socket = new WebSocket(url, subprotocol, {
-      cert: pem(cert),
-      key: pem(key),
-      ...(ca !== undefined && { ca: pem(ca) }),
+      ...asTlsOptions(credentials),
       minVersion: "TLSv1.2",
       perMessageDeflate: false,
       maxPayload: payloadBytesMax,
