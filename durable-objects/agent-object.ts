@@ -6,7 +6,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { errorLine } from "../protocol/wire/codec.ts";
 import type { Capability, ClientEnvelope, FromClient } from "../protocol/wire/envelope.ts";
 import { closeCodeOf, closeCodes, type ErrorReason } from "../protocol/wire/errors.ts";
-import { uuidv7 } from "../protocol/wire/ids.ts";
+import { Uuid, uuidv7 } from "../protocol/wire/ids.ts";
 import { announcedLimits, limits } from "../protocol/wire/limits.ts";
 import { routeFrame, type Step } from "../protocol/wire/route.ts";
 import { listAgents, replaceCapabilities } from "../schema/registry.ts";
@@ -191,7 +191,7 @@ export class AgentObject extends DurableObject<ObjectEnv> {
   #refuseLines(socket: WebSocket, lines: string[], reason: ErrorReason): void {
     for (const line of lines) {
       const { id, session_id } = JSON.parse(line);
-      this.#say(socket, errorLine({ reason, ...(typeof id === "string" && { id }), session_id }));
+      this.#say(socket, errorLine({ reason, ...(Uuid.safeParse(id).success && { id }), session_id }));
     }
   }
 
