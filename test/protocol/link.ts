@@ -2,37 +2,13 @@
 // Time and dice are the test's. It carries out effects exactly as `SessionObject` does.
 import { BrokerSession } from "../../protocol/session/broker.ts";
 import { type ClientEvent, ClientSession } from "../../protocol/session/client.ts";
-import type { Effect, Output, Row, Saved, SessionRecord } from "../../protocol/session/effects.ts";
-import { isOpen, type TaskRecord, type TaskTable } from "../../protocol/session/tasks.ts";
+import type { Effect, Output } from "../../protocol/session/effects.ts";
+import { isOpen } from "../../protocol/session/tasks.ts";
 import { conformClient, decodeBrokerFrame } from "../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, FromBroker, SessionEnvelope } from "../../protocol/wire/envelope.ts";
 import { uuidv7 } from "../../protocol/wire/ids.ts";
 import { limits } from "../../protocol/wire/limits.ts";
-
-/** The store of one session: what survives. */
-export class Store implements TaskTable {
-  record: SessionRecord | undefined;
-  cursors: Saved["cursors"];
-  rows: [Map<number, Row>, Map<number, Row>] = [new Map(), new Map()];
-  tasks = new Map<string, TaskRecord>();
-  rowsWritten = 0;
-
-  find(task_id: string): TaskRecord | undefined {
-    return this.tasks.get(task_id);
-  }
-
-  countOpen(): number {
-    return [...this.tasks.values()].filter((task) => isOpen(task.state)).length;
-  }
-
-  saved(): Saved | undefined {
-    if (!this.record) return undefined;
-    const rows = [0, 1].map((side) => [...(this.rows[side]?.values() ?? [])].sort((a, b) => a.row - b.row));
-    const copies = [this.cursors, ...rows.flat().map((row) => row.cursors)].filter((copy) => copy !== undefined);
-    const cursors = copies.sort((a, b) => b.version - a.version)[0];
-    return { record: structuredClone(this.record), cursors, rows: [rows[0] ?? [], rows[1] ?? []] };
-  }
-}
+import { Store } from "./store.ts";
 
 let counter = 0;
 /** Dice that are the same in every run. */
@@ -126,7 +102,6 @@ export class Link {
     this.log.push(effect);
     switch (effect.do) {
       case "store":
-        this.store.rowsWritten++;
         this.store.rows[effect.row.stream].set(effect.row.row, effect.row);
         this.store.rows[effect.row.stream].delete(effect.row.row - limits.ringRowsMax);
         return;

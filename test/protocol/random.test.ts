@@ -159,7 +159,7 @@ class Run {
 }
 
 describe.each(memories)("any interleaving (evicting: $evicting)", ({ evicting }) => {
-  it("[S1, S2, S3, S4, S8, W2, A4] each end gets exactly what was sent, in order, once; storage stays bounded", () => {
+  it("[S1, S2, S3, S4, S8, W2, A6, F8] each end gets exactly what was sent, in order, once; storage stays bounded", () => {
     fc.assert(
       fc.property(fc.boolean(), fc.array(step, { maxLength: 300, size: "max" }), (opened, steps) => {
         const run = new Run(evicting, opened);

@@ -1,0 +1,234 @@
+// The client half against a real broker: what it sends when, what the application hears, how it ends.
+import { describe, expect, it } from "vitest";
+import { ClientSession } from "../../protocol/session/client.ts";
+import { errorLine } from "../../protocol/wire/codec.ts";
+import type { BrokerEnvelope } from "../../protocol/wire/envelope.ts";
+import type { ErrorReason } from "../../protocol/wire/errors.ts";
+import { limits } from "../../protocol/wire/limits.ts";
+import { type End, Link, memories, mint } from "./link.ts";
+import { errorsOf } from "./raw.ts";
+
+function half(end: End): ClientSession {
+  if (end.session === undefined) throw new Error(`${end.name} has no session`);
+  return end.session;
+}
+const send = (end: End, ...contents: unknown[]) =>
+  contents.map((content) => half(end).send("MESSAGE", mint(), { content }));
+const typesOf = (lines: string[]) => lines.map((line) => JSON.parse(line).type);
+const fault = (link: Link, reason: ErrorReason) =>
+  JSON.parse(errorLine({ reason, session_id: link.session_id })) as BrokerEnvelope;
+const ended = (end: End) => end.heard.flatMap((event) => (event.kind === "ended" ? [event.reason] : []));
+
+describe.each(memories)("the client half (evicting: $evicting)", (options) => {
+  it("[N1, N2, S1] opens, is accepted, sends and hears", () => {
+    const link = Link.open(options);
+    expect([half(link.a).state, half(link.b).state]).toEqual(["ready", "ready"]);
+    expect([half(link.a).peer, half(link.b).peer]).toEqual(["analyst", "planner"]);
+    expect(send(link.a, "one", "two")).toEqual([1, 2]);
+    link.run();
+    expect(link.b.work()).toEqual([{ content: "one" }, { content: "two" }]);
+    expect(link.a.heard.at(-1)).toEqual({ kind: "receipts", stored: 2, delivered: 2 });
+    expect(half(link.a).backlog).toEqual({ messages: 0, bytes: 0 });
+  });
+
+  it("[B1, B2] one frame is in flight; what queues up meanwhile shares the next, half a frame at most", () => {
+    const link = Link.open(options);
+    send(link.a, 0);
+    const first = half(link.a).lines();
+    expect(first).toHaveLength(1);
+    send(link.a, ...Array.from({ length: 300 }, (_, i) => i));
+    expect(half(link.a).lines()).toEqual([]);
+    link.say(link.a, ...first.map((line) => JSON.parse(line)));
+    expect(half(link.a).lines()).toHaveLength(limits.frameEnvelopesMax / 2);
+  });
+
+  it("[B2] a large envelope goes alone", () => {
+    const link = Link.open(options);
+    const large = "x".repeat(60_000);
+    send(link.a, large, large, large, 1);
+    expect(half(link.a).lines()).toHaveLength(1);
+  });
+
+  it("[W1] never sends beyond the limit, and goes on when it rises", () => {
+    const link = Link.open(options);
+    link.b.takes = false;
+    send(link.a, ...Array.from({ length: 600 }, (_, i) => i));
+    link.run();
+    expect(link.b.work()).toHaveLength(512);
+    expect(half(link.a).backlog.messages).toBe(88);
+    expect(half(link.a).paused).toBe(true);
+    expect(half(link.a).oldestInFlight).toBeUndefined();
+    link.b.takes = true;
+    half(link.b).take(512);
+    link.run();
+    expect(link.b.work()).toHaveLength(600);
+    expect(half(link.a).paused).toBe(false);
+    expect(errorsOf(link.a)).toEqual([]);
+  });
+
+  it("[S9, A2] acknowledges what was taken, and says both numbers when it resumes", () => {
+    const link = Link.open(options);
+    link.b.takes = false;
+    send(link.a, 1, 2, 3);
+    link.run();
+    half(link.b).take(2);
+    expect(
+      half(link.b)
+        .lines()
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([{ type: "MESSAGE_ACK", ack: 2 }]);
+    half(link.b).take(1);
+    expect(half(link.b).lines()).toEqual([]);
+    half(link.b).connected();
+    expect(
+      half(link.b)
+        .lines()
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([{ type: "SESSION_RESUME", ack: 2, data: { received: 3, first: 1, next: 1 } }]);
+    expect(half(link.b).lines()).toEqual([]);
+  });
+
+  it("[A6] after RESUMED it sends what was not stored, with the same seq and id, and nothing on a timer", () => {
+    const link = Link.open(options);
+    send(link.a, 1, 2);
+    const lost = half(link.a).lines();
+    expect(half(link.a).lines()).toEqual([]);
+    expect(half(link.a).oldestInFlight).toBe(1);
+    link.a.reconnect();
+    expect(typesOf(half(link.a).lines())).toEqual(["SESSION_RESUME"]);
+    link.a.reconnect();
+    link.say(
+      link.a,
+      ...half(link.a)
+        .lines()
+        .map((line) => JSON.parse(line)),
+    );
+    expect(half(link.a).state).toBe("ready");
+    expect(half(link.a).lines()).toEqual(lost);
+  });
+
+  it("[A5] a gap in what it receives makes it attach again, once, and what it missed comes", () => {
+    const link = Link.open(options);
+    link.loses = (end) => end === link.b;
+    send(link.a, "lost");
+    link.run();
+    link.loses = undefined;
+    send(link.a, "heard");
+    link.run();
+    send(link.a, "end");
+    link.run();
+    expect(link.b.work()).toEqual(["lost", "heard", "end"].map((content) => ({ content })));
+    expect(link.b.got.filter(({ type }) => type === "SESSION_RESUMED")).toHaveLength(1);
+  });
+
+  it.each(["relay_lost", "session_not_attached", "sequence_gap", "flow_control"] as const)(
+    "[A5] %s makes it attach again",
+    (reason) => {
+      const link = Link.open(options);
+      expect(half(link.a).receive(fault(link, reason))).toMatchObject([{ kind: "fault" }]);
+      expect(typesOf(half(link.a).lines())).toEqual(["SESSION_RESUME"]);
+      // What it hears while it asks is answered by that question, unless the question itself may be lost.
+      half(link.a).receive(fault(link, reason));
+      expect(typesOf(half(link.a).lines())).toEqual(reason === "relay_lost" ? ["SESSION_RESUME"] : []);
+    },
+  );
+
+  it("[A5, N3] relay_lost makes it ask again for what it waits for", () => {
+    const link = new Link(options);
+    link.a.session = ClientSession.offer(link.session_id, "analyst", { why: 1 }, mint);
+    const init = half(link.a).lines();
+    expect(half(link.a).lines()).toEqual([]);
+    half(link.a).receive(fault(link, "relay_lost"));
+    expect(half(link.a).lines()).toEqual(init);
+    link.say(link.a, ...init.map((line) => JSON.parse(line)));
+    const accept = half(link.b).lines();
+    half(link.b).receive(fault(link, "relay_lost"));
+    expect(half(link.b).lines()).toEqual(accept);
+  });
+
+  it("[N3] an acceptance that was lost is asked for again, with what came after it", () => {
+    const link = new Link(options);
+    link.loses = (end) => end === link.b;
+    link.a.session = ClientSession.offer(link.session_id, "analyst", undefined, mint);
+    link.run();
+    send(link.a, 1);
+    link.run();
+    link.loses = undefined;
+    link.b.reconnect();
+    link.run();
+    expect(link.b.work()).toEqual([{ content: 1 }]);
+  });
+
+  it("[S3] what comes twice is heard once, and acknowledged again", () => {
+    const link = Link.open(options);
+    send(link.a, 1);
+    link.run();
+    const again = link.b.got.find(({ type }) => type === "MESSAGE");
+    if (again === undefined) throw new Error("it never came");
+    expect(half(link.b).receive(again)).toEqual([]);
+    expect(
+      half(link.b)
+        .lines()
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([{ type: "MESSAGE_ACK", ack: 1 }]);
+  });
+
+  it.each([
+    "session_unknown",
+    "session_exists",
+    "self_session",
+    "too_many_sessions",
+    "session_closed",
+    "invalid_envelope",
+    "envelope_too_large",
+    "too_deep",
+    "from_mismatch",
+  ] as const)("[X3] %s ends it; another error does not", (reason) => {
+    const link = Link.open(options);
+    expect(half(link.a).receive(fault(link, "task_unknown"))).toMatchObject([{ kind: "fault" }]);
+    expect(half(link.a).state).toBe("ready");
+    expect(half(link.a).receive(fault(link, reason))).toMatchObject([{ kind: "ended", reason }]);
+    send(link.a, 1);
+    half(link.a).connected();
+    half(link.a).reattach();
+    expect(half(link.a).lines()).toEqual([]);
+    expect(half(link.a).receive(fault(link, "relay_lost"))).toEqual([]);
+  });
+
+  it.each(["gap", "epoch_mismatch", "unknown", "closed"] as const)("[A2] RESUMED %s ends it", (outcome) => {
+    const link = Link.open(options);
+    send(link.a, 1, 2);
+    half(link.a).connected();
+    const data = { outcome, received: 1, delivered: 0 };
+    const events = half(link.a).receive({
+      type: "SESSION_RESUMED",
+      id: mint(),
+      session_id: link.session_id,
+      limit: 0,
+      data,
+    });
+    expect(events).toMatchObject([
+      { kind: "receipts", stored: 1 },
+      { kind: "ended", reason: `resume_${outcome}` },
+    ]);
+  });
+
+  it("[N4] a rejection ends it with its reason", () => {
+    const link = new Link(options);
+    link.b.up = false;
+    link.a.session = ClientSession.offer(link.session_id, "analyst", undefined, mint);
+    link.run();
+    expect(ended(link.a)).toEqual(["agent_offline"]);
+  });
+
+  it("[N7, N10] SESSION_CLOSE comes after all before it, and both ends hear of the end", () => {
+    const link = Link.open(options);
+    send(link.a, 1);
+    half(link.a).send("SESSION_CLOSE", mint(), {});
+    send(link.b, 2);
+    link.run();
+    expect(link.b.work()).toEqual([{ content: 1 }, {}]);
+    expect([ended(link.a), ended(link.b)]).toEqual([["closed"], ["closed"]]);
+    expect(link.store.record?.state).toBe("closed");
+  });
+});
