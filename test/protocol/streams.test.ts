@@ -65,8 +65,9 @@ describe("the sending end", () => {
 describe("the ring", () => {
   it("[W2] never forgets what is not acknowledged, and keeps at most so many rows and bytes beside it", () => {
     const size = fc.oneof(fc.nat(2000), fc.nat(500_000));
+    const acknowledged = fc.oneof({ weight: 50, arbitrary: fc.nat(1) }, { weight: 1, arbitrary: fc.nat(900) });
     fc.assert(
-      fc.property(fc.array(fc.tuple(size, fc.nat(4)), { maxLength: 1500, size: "max" }), (steps) => {
+      fc.property(fc.array(fc.tuple(size, acknowledged), { maxLength: 1500, size: "max" }), (steps) => {
         const ring = new Ring();
         const kept = new Map<number, number>();
         let firstWaiting = 0;
@@ -76,7 +77,8 @@ describe("the ring", () => {
           const { row, forget } = ring.place(bytes, firstWaiting);
           kept.set(row, bytes);
           for (const old of [...forget, row - limits.ringRowsMax]) kept.delete(old);
-          for (let waiting = firstWaiting; waiting <= row; waiting++) expect(kept.has(waiting)).toBe(true);
+          const waiting = [...kept.keys()].filter((one) => one >= firstWaiting).length;
+          expect(waiting).toBe(row - firstWaiting + 1);
           expect(kept.size).toBeLessThanOrEqual(limits.ringRowsMax);
           const history = [...kept].filter(([old]) => old < firstWaiting);
           const all = [...kept.values()].reduce((sum, one) => sum + one, 0);
