@@ -3,8 +3,8 @@
 import { evictAllDurableObjects } from "cloudflare:test";
 import { it } from "vitest";
 import type { Capability } from "../../../protocol/wire/envelope.ts";
+import { type Line, type Said, Socket } from "../../wire/socket.ts";
 import { ask, newAgent, tlsOf, upgradeHeaders } from "../worker/fixtures.ts";
-import { type Line, type Said, Socket } from "./socket.ts";
 
 export interface Way {
   name: string;
@@ -79,7 +79,14 @@ export class Agent {
     const response = await ask(path, this.tls, { headers: upgradeHeaders });
     const socket = response.webSocket;
     if (socket === null) throw new Error(`${this.name} gets ${response.status}: ${await response.text()}`);
-    return new Socket(this.name, socket);
+    return Agent.listening(this.name, socket);
+  }
+
+  /** The client's end of an upgrade, heard from its first frame on. */
+  static listening(name: string, socket: WebSocket): Socket {
+    const listening = new Socket(name, socket);
+    socket.accept();
+    return listening;
   }
 
   /** Opens the connection, and says nothing on it. */

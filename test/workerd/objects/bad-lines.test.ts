@@ -4,9 +4,9 @@ import { expect } from "vitest";
 import type { ErrorReason } from "../../../protocol/wire/errors.ts";
 import { errorBody } from "../../../protocol/wire/errors.ts";
 import { limits } from "../../../protocol/wire/limits.ts";
+import { frameOf, type Line } from "../../wire/socket.ts";
 import { everyWay, multiplexed } from "./agents.ts";
 import { Duo } from "./duo.ts";
-import { frameOf, type Line } from "./socket.ts";
 
 /** A MESSAGE of exactly that many bytes. */
 function messageOf(duo: Duo, seq: number, bytes: number): object {

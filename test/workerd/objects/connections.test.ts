@@ -8,7 +8,6 @@ import { subprotocol } from "../../../worker/routes/upgrades.ts";
 import { administer, ask, db, hour } from "../worker/fixtures.ts";
 import { Agent, everyWay, multiplexed, plain, plainDirect, uuid } from "./agents.ts";
 import { Duo } from "./duo.ts";
-import { Socket } from "./socket.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -145,7 +144,7 @@ it("a socket that opens in the moment of the revocation is closed 4403 all the s
   for (const [object, path] of doors) {
     const { webSocket } = await object.fetch(upgradeRequest(path, identity, subprotocol));
     if (webSocket === null) throw new Error(`${path} was refused`);
-    expect([path, (await new Socket(agent, webSocket).closed()).code]).toEqual([path, 4403]);
+    expect([path, (await Agent.listening(agent, webSocket).closed()).code]).toEqual([path, 4403]);
   }
 });
 

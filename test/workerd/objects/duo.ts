@@ -5,8 +5,8 @@ import { expect, vi } from "vitest";
 import type { SessionObject } from "../../../durable-objects/session-object.ts";
 import type { SessionRecord } from "../../../protocol/session/effects.ts";
 import type { Capability } from "../../../protocol/wire/envelope.ts";
+import type { Said, Socket } from "../../wire/socket.ts";
 import { Agent, uuid, type Way } from "./agents.ts";
-import type { Said, Socket } from "./socket.ts";
 
 export class Duo {
   readonly a: Agent;

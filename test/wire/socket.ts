@@ -1,7 +1,8 @@
 // The client's end of one WebSocket: says lines, keeps all it heard, waits for what a test expects. It knows no protocol but
-// the decoding: whatever the broker sends has to fit the broker's own schemas, or the next wait fails.
-import { decodeBrokerFrame } from "../../../protocol/wire/codec.ts";
-import type { BrokerEnvelope, FromBroker } from "../../../protocol/wire/envelope.ts";
+// the decoding: whatever the broker sends has to fit the broker's own schemas, or the next wait fails. It runs on workerd's
+// WebSocket and on that of `ws` alike.
+import { decodeBrokerFrame } from "../../protocol/wire/codec.ts";
+import type { BrokerEnvelope, FromBroker } from "../../protocol/wire/envelope.ts";
 
 export type Type = BrokerEnvelope["type"];
 export type Said<T extends Type> = FromBroker<T> & { type: T };
@@ -17,6 +18,14 @@ export const frameOf = (lines: readonly Line[]): string =>
 
 const isOf = <T extends Type>(envelope: BrokerEnvelope, type: T): envelope is Said<T> => envelope.type === type;
 
+/** What both kinds of WebSocket have. */
+export interface Wire {
+  send(data: string | ArrayBuffer): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
+  addEventListener(type: "close", listener: (event: { code: number; reason: string }) => void): void;
+}
+
 export class Socket {
   readonly name: string;
   /** Everything that came, in order. */
@@ -25,12 +34,13 @@ export class Socket {
   frames = 0;
   /** How the broker closed it (or 1006: it was cut); undefined while it is open. */
   end: { code: number; reason: string } | undefined;
-  readonly #socket: WebSocket;
+  readonly #socket: Wire;
   readonly #unread: BrokerEnvelope[] = [];
   #fault: string | undefined;
   #changed = Promise.withResolvers<void>();
 
-  constructor(name: string, socket: WebSocket) {
+  /** Listens from now on: nothing may have come before. */
+  constructor(name: string, socket: Wire) {
     this.name = name;
     this.#socket = socket;
     socket.addEventListener("message", ({ data }) => this.#hear(data));
@@ -38,7 +48,6 @@ export class Socket {
       this.end ??= { code, reason };
       this.#change();
     });
-    socket.accept();
   }
 
   #hear(data: unknown): void {
