@@ -49,4 +49,6 @@ export async function connectWith(options: ConnectOptions, timing: Timing): Prom
  * `certificate_expired`, `certificate_not_yet_valid`, `certificate_revoked`, `certificate_unknown`, `agent_suspended`,
  * `subprotocol_required`, `broker_untrusted`, `invalid_argument`, `aborted`.
  */
-export const connect = (options: ConnectOptions): Promise<Agent> => connectWith(options, usualTiming);
+export function connect(options: ConnectOptions): Promise<Agent> {
+  return connectWith(options, usualTiming);
+}

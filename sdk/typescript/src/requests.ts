@@ -129,8 +129,12 @@ export class Requests {
     task?.respond(data);
   }
 
-  /** The broker refused something. True when it was the request of a task, which has failed by that. */
+  /**
+   * The broker refused something. True when it was the request of a task, which has failed by that. What was not processed is
+   * no refusal: it will be sent again with the next attachment.
+   */
   refused({ in_reply_to, data }: FromBroker<"ERROR">): boolean {
+    if (data.processed !== "yes") return false;
     for (const task of this.#open.values()) {
       if (in_reply_to === undefined || task.requestId !== in_reply_to) continue;
       this.#open.delete(task.id);

@@ -166,7 +166,8 @@ export class Socket {
       this.#asked = true;
       this.#socket.send(heartbeat);
     }
-    const nextMs = (this.#asked ? heartbeatTimeoutMs : heartbeatIntervalMs) - quietMs;
+    const restMs = (this.#asked ? heartbeatTimeoutMs : heartbeatIntervalMs) - quietMs;
+    const nextMs = Math.min(restMs, heartbeatIntervalMs);
     this.#timer = setTimeout(() => this.#watch(), Math.max(1, nextMs));
   }
 }
