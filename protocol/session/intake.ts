@@ -49,9 +49,7 @@ export class Intake {
   ): void {
     const ack = envelope.ack ?? 0;
     const direction = this.#directions[otherSide(side)];
-    // Not `out.sent`: after a loss of memory that may be behind what the receiver truly got.
-    const stored = direction.out.next - 1;
-    if (ack > stored) return out.fault("ack_beyond", envelope, { sent: stored });
+    if (ack > direction.out.sent) return out.fault("ack_beyond", envelope, { sent: direction.out.sent });
     const before = direction.out.bytes;
     if (direction.acknowledge(ack)) out.owe(otherSide(side));
     out.acknowledgedBytes(before - direction.out.bytes);
