@@ -76,8 +76,10 @@ describe.each(memories)("streams (evicting: $evicting)", (options) => {
     link.say(link.a, ...link.messages(1, 5));
     link.say(link.b, link.of("RESUME"));
     link.evict();
+    link.say(link.b, link.ack(4));
     link.say(link.b, link.ack(5));
     expect(errorsOf(link.b)).toEqual([]);
+    expect(contents(link.b)).toEqual([1, 2, 3, 4, 5]);
     expect(last(link.a, "MESSAGE_ACK").data?.delivered).toBe(5);
   });
 
@@ -113,6 +115,28 @@ describe.each(memories)("flow control (evicting: $evicting)", (options) => {
     link.say(link.a, ...link.messages(513, 712));
     expect(errorsOf(link.a)).toEqual([]);
     expect(contents(link.b)).toHaveLength(712);
+  });
+
+  it("[W1] a limit that rises without a receipt is told, too", () => {
+    const link = Raw.accepted(options);
+    const task_id = mint();
+    const request = (seq: number) => link.of("TASK_REQUEST", { seq, data: { task_id, capability: "c", input: 1 } });
+    link.say(link.b, request(1));
+    link.say(
+      link.a,
+      link.of("TASK_RESPONSE", { seq: 1, data: { task_id, status: "succeeded" } }),
+      ...link.messages(2, 250),
+    );
+    link.say(link.a, ...link.messages(251, 500));
+    // 200 envelopes of the broker's own, towards b: they take a's window, and are nobody's receipt.
+    link.say(link.b, ...Array.from({ length: 200 }, (_, i) => request(i + 2)));
+    link.say(link.b, link.ack(500));
+    const { limit } = last(link.a, "MESSAGE_ACK");
+    expect(limit).toBe(812);
+    link.say(link.a, ...link.messages(501, 812));
+    deafen(link.a);
+    link.say(link.b, link.ack(700));
+    expect(last(link.a, "MESSAGE_ACK").limit).toBe(1012);
   });
 
   it("[W3, L8] beyond the limit nothing is stored; the third time closes", () => {

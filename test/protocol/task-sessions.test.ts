@@ -125,8 +125,9 @@ describe.each(memories)("tasks (evicting: $evicting)", (options) => {
     for (const part of [ids.slice(0, 200), ids.slice(200)]) link.say(link.a, ...part.map((id) => link.ask(id)));
     expect(errorsOf(link.a)).toEqual(["too_many_tasks"]);
     expect(link.store.countOpen()).toBe(limits.openTasksMax);
-    link.say(link.b, link.answer(ids[0] ?? ""));
-    link.say(link.a, link.ask(mint()));
+    const own = { task_id: mint(), capability: "c", input: 1 };
+    link.say(link.b, link.answer(ids[0] ?? ""), link.tell(link.b, "TASK_REQUEST", own));
+    expect(errorsOf(link.b)).toEqual([]);
     expect(errorsOf(link.a)).toEqual(["too_many_tasks"]);
     expect(link.store.countOpen()).toBe(limits.openTasksMax);
   });
@@ -159,6 +160,19 @@ describe.each(memories)("tasks (evicting: $evicting)", (options) => {
       return last(link.a, "MESSAGE_ACK").data?.delivered;
     });
     expect(receipts.at(-1)).toBe(4);
+  });
+
+  it("[S7, T9] receipts are exact where the broker kept something in the midst of a frame", () => {
+    const link = Tasks.begun(options);
+    const kept = () => link.tell(link.a, "TASK_CANCEL", { task_id: mint() });
+    const passed = () => link.tell(link.a, "MESSAGE", { content: 0 });
+    const delivered = () => Math.max(...said(link.a, "MESSAGE_ACK").map(({ data }) => data?.delivered ?? 0));
+    link.say(link.a, kept(), passed(), passed(), kept(), kept(), passed(), kept());
+    const receipts = [0, 1, 2, 3].map((ack) => {
+      link.say(link.b, link.ack(ack));
+      return delivered();
+    });
+    expect(receipts).toEqual([1, 2, 5, 7]);
   });
 
   it("[T3, T4] whatever is said: one terminal state a task, and its first response is every later one", () => {
