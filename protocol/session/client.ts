@@ -263,7 +263,6 @@ export class ClientSession {
     this.#out.rewind(data.received);
     this.#flying = 0;
     this.#paused = false;
-    this.#saidTaken = Math.min(this.#saidTaken, this.#in.last);
     return [...receipts, { kind: "resumed" }];
   }
 
