@@ -14,7 +14,7 @@ afterEach(() => {
 });
 
 everyWay(
-  "REGISTER is answered with who one is, the limits, and the open sessions",
+  "[R3] REGISTER is answered with who one is, the limits, and the open sessions",
   async (way) => {
     const agent = await Agent.enrolled(way, "planner");
     await agent.connect();
@@ -34,7 +34,7 @@ everyWay(
 );
 
 everyWay(
-  "what was announced and acknowledged is found, over the connection and over HTTP",
+  "[R4, R5, R6] what was announced and acknowledged is found, over the connection and over HTTP",
   async (way) => {
     const seeker = await Agent.registered(way, "seeker");
     const name = `find-${uuid()}`;
@@ -78,7 +78,7 @@ everyWay(
   multiplexed,
 );
 
-everyWay("a second connection that registers supersedes the first, which is closed 4409", async (way) => {
+everyWay("[C4, A3] a second connection that registers supersedes the first, which is closed 4409", async (way) => {
   const duo = await Duo.open(way);
   const { a, b } = duo;
   await a.say(duo.message(1));
@@ -100,7 +100,7 @@ everyWay("a second connection that registers supersedes the first, which is clos
   await duo.expectAlive(2, 1);
 });
 
-it("a direct socket is superseded by the next one that attaches", async () => {
+it("[A3] a direct socket is superseded by the next one that attaches", async () => {
   const duo = await Duo.open(plainDirect);
   const first = duo.a.socket;
   await duo.goDirect(duo.a);
@@ -108,22 +108,25 @@ it("a direct socket is superseded by the next one that attaches", async () => {
   await duo.expectAlive(1, 1);
 });
 
-everyWay("revoking the certificate closes the connection and the direct socket 4403; the peer goes on", async (way) => {
-  const duo = await Duo.open(way);
-  const { a, b } = duo;
-  await a.forget();
-  const answer = await administer("DELETE", `/v1/certificates/${a.tls.certFingerprintSHA256}`);
-  expect(answer.status).toBe(200);
-  expect((await a.connection.closed()).code).toBe(4403);
-  if (way.direct) expect((await a.socket.closed()).code).toBe(4403);
-  expect((await ask("/v1/connect", a.tls)).status).toBe(403);
-  // What the peer says is stored, for whoever comes back in the agent's name.
-  await b.say(duo.message(1));
-  expect((await b.socket.next("MESSAGE_ACK")).ack).toBe(1);
-  expect(b.socket.end).toBeUndefined();
-});
+everyWay(
+  "[C6] revoking the certificate closes the connection and the direct socket 4403; the peer goes on",
+  async (way) => {
+    const duo = await Duo.open(way);
+    const { a, b } = duo;
+    await a.forget();
+    const answer = await administer("DELETE", `/v1/certificates/${a.tls.certFingerprintSHA256}`);
+    expect(answer.status).toBe(200);
+    expect((await a.connection.closed()).code).toBe(4403);
+    if (way.direct) expect((await a.socket.closed()).code).toBe(4403);
+    expect((await ask("/v1/connect", a.tls)).status).toBe(403);
+    // What the peer says is stored, for whoever comes back in the agent's name.
+    await b.say(duo.message(1));
+    expect((await b.socket.next("MESSAGE_ACK")).ack).toBe(1);
+    expect(b.socket.end).toBeUndefined();
+  },
+);
 
-everyWay("suspending the agent closes its sockets 4403, also one that is attached to nothing yet", async (way) => {
+everyWay("[C6] suspending the agent closes its sockets 4403, also one that is attached to nothing yet", async (way) => {
   const duo = await Duo.open(way);
   const idle = way.direct ? await duo.a.dial(`/v1/sessions/${duo.session_id}`) : await duo.a.dial("/v1/connect");
   await duo.a.forget();
@@ -131,7 +134,7 @@ everyWay("suspending the agent closes its sockets 4403, also one that is attache
   for (const socket of [duo.a.connection, duo.a.socket, idle]) expect((await socket.closed()).code).toBe(4403);
 });
 
-it("a socket that opens in the moment of the revocation is closed 4403 all the same", async () => {
+it("[C6] a socket that opens in the moment of the revocation is closed 4403 all the same", async () => {
   const duo = await Duo.open(plain);
   const { account, name: agent, tls } = { account: "local", ...duo.a };
   // The Worker's check is behind us: what comes now is what it would hand to the objects.
@@ -148,7 +151,7 @@ it("a socket that opens in the moment of the revocation is closed 4403 all the s
   }
 });
 
-everyWay("a certificate that ends while connected closes its socket at the next frame 4401", async (way) => {
+everyWay("[C6] a certificate that ends while connected closes its socket at the next frame 4401", async (way) => {
   const duo = await Duo.open(way);
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * hour });
   await duo.a.say(duo.message(1));

@@ -7,41 +7,44 @@ import { Duo } from "./duo.ts";
 const { windowMessages } = limits;
 const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
-everyWay("a receiver that does not acknowledge stops its sender; nothing is lost", async (way) => {
-  const duo = await Duo.open(way);
-  const { a, b } = duo;
-  const high = windowMessages * limits.pauseAtShare;
-  for (let sent = 0; sent < high - 64; sent += 64) await a.say(...duo.messages(sent + 1, sent + 64));
-  await duo.fence(a);
-  expect(a.socket.unread("PAUSE")).toEqual([]);
-  await a.say(...duo.messages(high - 63, high));
-  expect((await a.socket.next("PAUSE")).session_id).toBe(duo.session_id);
-  // A pause is advice: what is within the limit is still taken.
-  for (let sent = high; sent < windowMessages; sent += 64) await a.say(...duo.messages(sent + 1, sent + 64));
-  const full = await a.socket.next("MESSAGE_ACK", ({ ack }) => ack === windowMessages);
-  expect(full.limit).toBe(windowMessages);
-  expect(await b.socket.contents(windowMessages)).toEqual(numbers(1, windowMessages));
+everyWay(
+  "[W1, W2, W3, W4, W5, L5, L7] a receiver that does not acknowledge stops its sender; nothing is lost",
+  async (way) => {
+    const duo = await Duo.open(way);
+    const { a, b } = duo;
+    const high = windowMessages * limits.pauseAtShare;
+    for (let sent = 0; sent < high - 64; sent += 64) await a.say(...duo.messages(sent + 1, sent + 64));
+    await duo.fence(a);
+    expect(a.socket.unread("PAUSE")).toEqual([]);
+    await a.say(...duo.messages(high - 63, high));
+    expect((await a.socket.next("PAUSE")).session_id).toBe(duo.session_id);
+    // A pause is advice: what is within the limit is still taken.
+    for (let sent = high; sent < windowMessages; sent += 64) await a.say(...duo.messages(sent + 1, sent + 64));
+    const full = await a.socket.next("MESSAGE_ACK", ({ ack }) => ack === windowMessages);
+    expect(full.limit).toBe(windowMessages);
+    expect(await b.socket.contents(windowMessages)).toEqual(numbers(1, windowMessages));
 
-  // Where memory was lost, a client may know of a little more than the session does; the bound holds with that.
-  const last = windowMessages + limits.cursorLagMessagesMax;
-  const beyond = duo.message(last + 1);
-  await a.say(...duo.messages(windowMessages + 1, last), beyond);
-  expect((await a.socket.next("ERROR")).data).toMatchObject({ reason: "flow_control", retryable: true });
-  expect(a.socket.end).toBeUndefined();
-  const { ack: taken } = a.socket.all("MESSAGE_ACK").at(-1) ?? { ack: 0 };
-  expect(taken).toBeLessThanOrEqual(last);
-  if (!way.evicts) expect(taken).toBe(windowMessages);
+    // Where memory was lost, a client may know of a little more than the session does; the bound holds with that.
+    const last = windowMessages + limits.cursorLagMessagesMax;
+    const beyond = duo.message(last + 1);
+    await a.say(...duo.messages(windowMessages + 1, last), beyond);
+    expect((await a.socket.next("ERROR")).data).toMatchObject({ reason: "flow_control", retryable: true });
+    expect(a.socket.end).toBeUndefined();
+    const { ack: taken } = a.socket.all("MESSAGE_ACK").at(-1) ?? { ack: 0 };
+    expect(taken).toBeLessThanOrEqual(last);
+    if (!way.evicts) expect(taken).toBe(windowMessages);
 
-  await b.say(duo.ack(windowMessages));
-  await a.socket.next("RESUME");
-  const room = await a.socket.next("MESSAGE_ACK", ({ data }) => data?.delivered === windowMessages);
-  expect(room.limit).toBeGreaterThanOrEqual(2 * windowMessages - limits.cursorLagMessagesMax);
-  await a.say(...duo.messages(taken + 1, 700));
-  expect(await b.socket.contents(700 - windowMessages)).toEqual(numbers(windowMessages + 1, 700));
-});
+    await b.say(duo.ack(windowMessages));
+    await a.socket.next("RESUME");
+    const room = await a.socket.next("MESSAGE_ACK", ({ data }) => data?.delivered === windowMessages);
+    expect(room.limit).toBeGreaterThanOrEqual(2 * windowMessages - limits.cursorLagMessagesMax);
+    await a.say(...duo.messages(taken + 1, 700));
+    expect(await b.socket.contents(700 - windowMessages)).toEqual(numbers(windowMessages + 1, 700));
+  },
+);
 
 it.each([plain, plainDirect])(
-  "rows stay bounded whatever is sent ($name)",
+  "[W2] rows stay bounded whatever is sent ($name)",
   async (way) => {
     const duo = await Duo.open(way);
     const { a, b } = duo;
@@ -63,7 +66,7 @@ it.each([plain, plainDirect])(
 );
 
 it.each([plain, plainDirect])(
-  "bytes are a window too ($name)",
+  "[L6, W3, W5] bytes are a window too ($name)",
   async (way) => {
     const duo = await Duo.open(way);
     const { a, b } = duo;
@@ -82,7 +85,7 @@ it.each([plain, plainDirect])(
   60_000,
 );
 
-everyWay("an agent pauses one session, and gets what waited when it resumes", async (way) => {
+everyWay("[W6] an agent pauses one session, and gets what waited when it resumes", async (way) => {
   const duo = await Duo.open(way);
   const { a, b } = duo;
   await b.say(duo.of("PAUSE"));
@@ -98,7 +101,7 @@ everyWay("an agent pauses one session, and gets what waited when it resumes", as
   expect(await b.socket.contents(3)).toEqual([1, 2, 3]);
 });
 
-everyWay("an agent pauses all of its sessions at once", async (way) => {
+everyWay("[W7, A1] an agent pauses all of its sessions at once", async (way) => {
   const duos = [await Duo.open(way)];
   const [one] = duos;
   if (one === undefined) return;

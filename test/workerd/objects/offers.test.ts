@@ -14,7 +14,7 @@ const at = (ms: number) => vi.useFakeTimers({ toFake: ["Date"], now: ms });
 const alarmOf = (duo: Duo) => runInDurableObject(duo.object, (_, { storage }) => storage.getAlarm());
 
 everyWay(
-  "an offer to an agent that nobody knows, or that is not connected, is rejected at once",
+  "[N4] an offer to an agent that nobody knows, or that is not connected, is rejected at once",
   async (way) => {
     const duo = await Duo.met(way);
     const { a, b } = duo;
@@ -34,7 +34,7 @@ everyWay(
 );
 
 everyWay(
-  "who is connected and has not registered is not there yet for an offer",
+  "[N4] who is connected and has not registered is not there yet for an offer",
   async (way) => {
     const a = await Agent.registered(way, "planner");
     const b = await Agent.enrolled(way, "analyst");
@@ -47,7 +47,7 @@ everyWay(
 );
 
 everyWay(
-  "an offer that nobody answers expires, for both and in D1, and not before its time",
+  "[N5, L12] an offer that nobody answers expires, for both and in D1, and not before its time",
   async (way) => {
     const duo = await Duo.met(way);
     const { a, b } = duo;
@@ -83,7 +83,7 @@ everyWay(
 );
 
 everyWay(
-  "asked again, an offer is made again; asked again after its answer, the answer is given again",
+  "[N3] asked again, an offer is made again; asked again after its answer, the answer is given again",
   async (way) => {
     const duo = await Duo.met(way);
     const { a, b } = duo;
@@ -102,7 +102,7 @@ everyWay(
   multiplexed,
 );
 
-everyWay("a session without work expires, and work puts that off", async (way) => {
+everyWay("[N11, N10, L13] a session without work expires, and work puts that off", async (way) => {
   const start = Date.now();
   at(start);
   const duo = await Duo.open(way);

@@ -12,7 +12,7 @@ function cut(agent: Agent): void {
   agent.connection.close(4000);
 }
 
-everyWay("a receiver that was away gets what it missed, as it was, and nothing twice", async (way) => {
+everyWay("[A2, A6, S8] a receiver that was away gets what it missed, as it was, and nothing twice", async (way) => {
   const duo = await Duo.open(way);
   const { a, b } = duo;
   await a.say(...duo.messages(1, 3));
@@ -40,27 +40,30 @@ everyWay("a receiver that was away gets what it missed, as it was, and nothing t
   expect(b.socket.all("MESSAGE")).toHaveLength(5);
 });
 
-everyWay("a sender that was away learns what is stored; what it sends again is not delivered again", async (way) => {
-  const duo = await Duo.open(way);
-  const { a, b } = duo;
-  const sent = duo.messages(1, 5);
-  await a.say(...sent.slice(0, 3));
-  await b.socket.contents(3);
-  cut(a);
-  await b.say(duo.ack(3), duo.message(1, "meanwhile"));
-  await b.socket.next("MESSAGE_ACK");
-  const back = await duo.comeBack(a, 0, 6);
-  expect(back.data).toMatchObject({ outcome: "resumed", received: 3, delivered: 3 });
-  expect(await a.socket.contents()).toEqual(["meanwhile"]);
-  // A client that did not trust the answer sends all of it: duplicates are dropped and acknowledged.
-  await a.say(...sent);
-  expect(await a.socket.next("MESSAGE_ACK", ({ ack }) => ack === 5)).toMatchObject({ data: { delivered: 3 } });
-  expect(await b.socket.contents(2)).toEqual([4, 5]);
-  await duo.fence(b);
-  expect(b.socket.all("MESSAGE").map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
-});
+everyWay(
+  "[A2, A6, S3] a sender that was away learns what is stored; what it sends again is not delivered again",
+  async (way) => {
+    const duo = await Duo.open(way);
+    const { a, b } = duo;
+    const sent = duo.messages(1, 5);
+    await a.say(...sent.slice(0, 3));
+    await b.socket.contents(3);
+    cut(a);
+    await b.say(duo.ack(3), duo.message(1, "meanwhile"));
+    await b.socket.next("MESSAGE_ACK");
+    const back = await duo.comeBack(a, 0, 6);
+    expect(back.data).toMatchObject({ outcome: "resumed", received: 3, delivered: 3 });
+    expect(await a.socket.contents()).toEqual(["meanwhile"]);
+    // A client that did not trust the answer sends all of it: duplicates are dropped and acknowledged.
+    await a.say(...sent);
+    expect(await a.socket.next("MESSAGE_ACK", ({ ack }) => ack === 5)).toMatchObject({ data: { delivered: 3 } });
+    expect(await b.socket.contents(2)).toEqual([4, 5]);
+    await duo.fence(b);
+    expect(b.socket.all("MESSAGE").map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+  },
+);
 
-everyWay("every object crashes: both come back, and what was acknowledged is there", async (way) => {
+everyWay("[S6, A2] every object crashes: both come back, and what was acknowledged is there", async (way) => {
   const duo = await Duo.open(way);
   const { a, b } = duo;
   await a.say(...duo.messages(1, 4));
@@ -82,70 +85,76 @@ everyWay("every object crashes: both come back, and what was acknowledged is the
   await duo.expectAlive(5, 2);
 });
 
-everyWay("both sides are away at once, many times, and every message arrives once and in order", async (way) => {
-  const duo = await Duo.open(way);
-  const { a, b } = duo;
-  const heard: { a: unknown[]; b: unknown[] } = { a: [], b: [] };
-  for (let round = 1; round <= 12; round++) {
-    // Two messages each way; the receipts are not waited for: what arrived of them is the broker's to say.
-    const [first, last] = [2 * round - 1, 2 * round];
-    await a.say(...duo.messages(first, last), duo.ack(heard.a.length));
-    await b.say(...duo.messages(first, last), duo.ack(heard.b.length));
-    if (round % 3 === 0) await abortAllDurableObjects();
-    if (round % 3 !== 1) cut(round % 2 === 0 ? a : b);
-    for (const [agent, mine] of [
-      [a, heard.a],
-      [b, heard.b],
-    ] as const) {
-      // Gone, or good as gone: everything is attached anew, as a client that trusts nothing does.
-      if (agent.connection.end === undefined) cut(agent);
-      const { data } = await duo.comeBack(agent, mine.length, last + 1);
-      expect(data.outcome).toBe("resumed");
-      const missing = duo.messages(data.received + 1, last);
-      if (missing.length > 0) await agent.say(...missing);
+everyWay(
+  "[A2, A6, S2] both sides are away at once, many times, and every message arrives once and in order",
+  async (way) => {
+    const duo = await Duo.open(way);
+    const { a, b } = duo;
+    const heard: { a: unknown[]; b: unknown[] } = { a: [], b: [] };
+    for (let round = 1; round <= 12; round++) {
+      // Two messages each way; the receipts are not waited for: what arrived of them is the broker's to say.
+      const [first, last] = [2 * round - 1, 2 * round];
+      await a.say(...duo.messages(first, last), duo.ack(heard.a.length));
+      await b.say(...duo.messages(first, last), duo.ack(heard.b.length));
+      if (round % 3 === 0) await abortAllDurableObjects();
+      if (round % 3 !== 1) cut(round % 2 === 0 ? a : b);
+      for (const [agent, mine] of [
+        [a, heard.a],
+        [b, heard.b],
+      ] as const) {
+        // Gone, or good as gone: everything is attached anew, as a client that trusts nothing does.
+        if (agent.connection.end === undefined) cut(agent);
+        const { data } = await duo.comeBack(agent, mine.length, last + 1);
+        expect(data.outcome).toBe("resumed");
+        const missing = duo.messages(data.received + 1, last);
+        if (missing.length > 0) await agent.say(...missing);
+      }
+      while (heard.a.length < last) heard.a.push((await a.socket.next("MESSAGE")).seq);
+      while (heard.b.length < last) heard.b.push((await b.socket.next("MESSAGE")).seq);
     }
-    while (heard.a.length < last) heard.a.push((await a.socket.next("MESSAGE")).seq);
-    while (heard.b.length < last) heard.b.push((await b.socket.next("MESSAGE")).seq);
-  }
-  const all = Array.from({ length: 24 }, (_, i) => i + 1);
-  expect(heard).toEqual({ a: all, b: all });
-  await a.say(duo.ack(24));
-  await b.say(duo.ack(24));
-  await duo.expectAlive(25, 25);
-});
+    const all = Array.from({ length: 24 }, (_, i) => i + 1);
+    expect(heard).toEqual({ a: all, b: all });
+    await a.say(duo.ack(24));
+    await b.say(duo.ack(24));
+    await duo.expectAlive(25, 25);
+  },
+);
 
-everyWay("what cannot be resumed says so: another storage, numbers that do not fit, no such session", async (way) => {
-  const duo = await Duo.open(way);
-  const { a, b } = duo;
-  await a.say(...duo.messages(1, 3));
-  await b.socket.contents(3);
-  await b.say(duo.ack(2));
-  await a.socket.next("MESSAGE_ACK", ({ data }) => data?.delivered === 2);
-  const outcome = async (agent: Agent, line: object) => {
-    await agent.say(line);
-    return (await agent.socket.next("SESSION_RESUMED")).data;
-  };
-  expect(await outcome(a, duo.resume(0, 4, 1, "another"))).toMatchObject({
-    outcome: "epoch_mismatch",
-    epoch: duo.epoch,
-    received: 3,
-  });
-  // b has more than was sent; or it has forgotten what it said it was done with.
-  expect((await outcome(b, duo.resume(4, 1))).outcome).toBe("gap");
-  if (!way.evicts) expect((await outcome(b, duo.resume(1, 1))).outcome).toBe("gap");
-  // a never gave out what is stored; or it cannot send again what is not.
-  expect((await outcome(a, duo.resume(0, 2))).outcome).toBe("gap");
-  expect((await outcome(a, duo.resume(0, 9, 6))).outcome).toBe("gap");
-  // None of that attached or took anything.
-  await duo.expectAlive(4, 1);
+everyWay(
+  "[A2] what cannot be resumed says so: another storage, numbers that do not fit, no such session",
+  async (way) => {
+    const duo = await Duo.open(way);
+    const { a, b } = duo;
+    await a.say(...duo.messages(1, 3));
+    await b.socket.contents(3);
+    await b.say(duo.ack(2));
+    await a.socket.next("MESSAGE_ACK", ({ data }) => data?.delivered === 2);
+    const outcome = async (agent: Agent, line: object) => {
+      await agent.say(line);
+      return (await agent.socket.next("SESSION_RESUMED")).data;
+    };
+    expect(await outcome(a, duo.resume(0, 4, 1, "another"))).toMatchObject({
+      outcome: "epoch_mismatch",
+      epoch: duo.epoch,
+      received: 3,
+    });
+    // b has more than was sent; or it has forgotten what it said it was done with.
+    expect((await outcome(b, duo.resume(4, 1))).outcome).toBe("gap");
+    if (!way.evicts) expect((await outcome(b, duo.resume(1, 1))).outcome).toBe("gap");
+    // a never gave out what is stored; or it cannot send again what is not.
+    expect((await outcome(a, duo.resume(0, 2))).outcome).toBe("gap");
+    expect((await outcome(a, duo.resume(0, 9, 6))).outcome).toBe("gap");
+    // None of that attached or took anything.
+    await duo.expectAlive(4, 1);
 
-  const unknown = { ...duo.resume(0, 1), session_id: uuid() };
-  await a.tell(unknown);
-  const { data } = await a.connection.next("ERROR", ({ in_reply_to }) => in_reply_to === unknown.id);
-  expect(data.reason).toBe("session_unknown");
-});
+    const unknown = { ...duo.resume(0, 1), session_id: uuid() };
+    await a.tell(unknown);
+    const { data } = await a.connection.next("ERROR", ({ in_reply_to }) => in_reply_to === unknown.id);
+    expect(data.reason).toBe("session_unknown");
+  },
+);
 
-everyWay("a session that ended while one was away leaves a tombstone", async (way) => {
+everyWay("[A2, N10] a session that ended while one was away leaves a tombstone", async (way) => {
   const duo = await Duo.open(way);
   const { a, b } = duo;
   await a.say(duo.message(1), duo.close(2));
@@ -158,7 +167,7 @@ everyWay("a session that ended while one was away leaves a tombstone", async (wa
   expect(limit).toBe(0);
 });
 
-it.each([plain, plainDirect])("the other path takes over, and back ($name first)", async (way) => {
+it.each([plain, plainDirect])("[A1, A3] the other path takes over, and back ($name first)", async (way) => {
   const duo = await Duo.open(way);
   const { a, b } = duo;
   await a.say(...duo.messages(1, 2));

@@ -4,44 +4,47 @@ import { limits } from "../../../protocol/wire/limits.ts";
 import { everyWay, multiplexed } from "./agents.ts";
 import { Duo } from "./duo.ts";
 
-everyWay("work flows both ways, with receipts, and a close ends it after what came before", async (way) => {
-  const duo = await Duo.open(way);
-  const { a, b } = duo;
-  await a.say(...duo.messages(1, 3));
-  expect(await a.socket.next("MESSAGE_ACK")).toMatchObject({ ack: 3, data: { delivered: 0 } });
-  const [first, ...rest] = [
-    await b.socket.next("MESSAGE"),
-    await b.socket.next("MESSAGE"),
-    await b.socket.next("MESSAGE"),
-  ];
-  expect(first).toMatchObject({ from: a.name, seq: 1, session_id: duo.session_id, data: { content: 1 } });
-  expect(rest.map(({ seq }) => seq)).toEqual([2, 3]);
+everyWay(
+  "[S6, S7, E7, N7, N10] work flows both ways, with receipts, and a close ends it after what came before",
+  async (way) => {
+    const duo = await Duo.open(way);
+    const { a, b } = duo;
+    await a.say(...duo.messages(1, 3));
+    expect(await a.socket.next("MESSAGE_ACK")).toMatchObject({ ack: 3, data: { delivered: 0 } });
+    const [first, ...rest] = [
+      await b.socket.next("MESSAGE"),
+      await b.socket.next("MESSAGE"),
+      await b.socket.next("MESSAGE"),
+    ];
+    expect(first).toMatchObject({ from: a.name, seq: 1, session_id: duo.session_id, data: { content: 1 } });
+    expect(rest.map(({ seq }) => seq)).toEqual([2, 3]);
 
-  await b.say(duo.message(1, "back"), duo.ack(2));
-  expect((await a.socket.next("MESSAGE")).data.content).toBe("back");
-  const receipt = await a.socket.next("MESSAGE_ACK");
-  expect(receipt).toMatchObject({ ack: 3, data: { delivered: 2 } });
-  // Absolute: what was received, and the room that is left behind it.
-  expect(receipt.limit).toBe(3 + limits.windowMessages - 1);
+    await b.say(duo.message(1, "back"), duo.ack(2));
+    expect((await a.socket.next("MESSAGE")).data.content).toBe("back");
+    const receipt = await a.socket.next("MESSAGE_ACK");
+    expect(receipt).toMatchObject({ ack: 3, data: { delivered: 2 } });
+    // Absolute: what was received, and the room that is left behind it.
+    expect(receipt.limit).toBe(3 + limits.windowMessages - 1);
 
-  await a.say(duo.message(4), duo.close(5, "done"));
-  expect(await b.socket.next("SESSION_CLOSE")).toMatchObject({ seq: 5, from: a.name, data: { reason: "done" } });
-  expect(b.socket.unread("MESSAGE").map(({ seq }) => seq)).toEqual([4]);
-  await a.say(duo.ack(1));
-  await b.say(duo.ack(5));
-  expect((await a.socket.next("SESSION_CLOSED")).data).toEqual({ state: "closed", received: 5, delivered: 5 });
-  expect((await b.socket.next("SESSION_CLOSED")).data).toEqual({ state: "closed", received: 1, delivered: 1 });
-  expect(await duo.indexed("closed")).toMatchObject({
-    account_id: "local",
-    initiator: a.name,
-    responder: b.name,
-    reason: "closed",
-  });
-  expect((await a.register()).data.sessions).toEqual([]);
-});
+    await a.say(duo.message(4), duo.close(5, "done"));
+    expect(await b.socket.next("SESSION_CLOSE")).toMatchObject({ seq: 5, from: a.name, data: { reason: "done" } });
+    expect(b.socket.unread("MESSAGE").map(({ seq }) => seq)).toEqual([4]);
+    await a.say(duo.ack(1));
+    await b.say(duo.ack(5));
+    expect((await a.socket.next("SESSION_CLOSED")).data).toEqual({ state: "closed", received: 5, delivered: 5 });
+    expect((await b.socket.next("SESSION_CLOSED")).data).toEqual({ state: "closed", received: 1, delivered: 1 });
+    expect(await duo.indexed("closed")).toMatchObject({
+      account_id: "local",
+      initiator: a.name,
+      responder: b.name,
+      reason: "closed",
+    });
+    expect((await a.register()).data.sessions).toEqual([]);
+  },
+);
 
 everyWay(
-  "an offer names its maker and what it can do; acceptance hands each side the other's",
+  "[N1, N2] an offer names its maker and what it can do; acceptance hands each side the other's",
   async (way) => {
     const duo = await Duo.met(way, { a: [{ name: "plan" }], b: [{ name: "analyze", version: "2" }] });
     const { a, b } = duo;
@@ -72,7 +75,7 @@ everyWay(
 );
 
 everyWay(
-  "an offer may be rejected, with a word why",
+  "[N4] an offer may be rejected, with a word why",
   async (way) => {
     const duo = await Duo.met(way);
     const init = duo.init();

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { everyWay, uuid } from "./agents.ts";
 import { Duo } from "./duo.ts";
 
-everyWay("a task runs: request, progress, response; and a nested one the other way", async (way) => {
+everyWay("[T1] a task runs: request, progress, response; and a nested one the other way", async (way) => {
   const duo = await Duo.open(way);
   const { a, b } = duo;
   const [task, nested] = [uuid(), uuid()];
@@ -25,48 +25,54 @@ everyWay("a task runs: request, progress, response; and a nested one the other w
   });
 });
 
-everyWay("a cancelled task ends as its performer says; a result on its way wins over the cancel", async (way) => {
-  const duo = await Duo.open(way);
-  const { a, b } = duo;
-  const [heeded, late] = [uuid(), uuid()];
-  await a.say(duo.task("REQUEST", 1, heeded), duo.task("REQUEST", 2, late));
-  await a.say(duo.task("CANCEL", 3, heeded, { reason: "changed my mind" }), duo.task("CANCEL", 4, late));
-  expect((await b.socket.next("TASK_CANCEL")).data).toEqual({ task_id: heeded, reason: "changed my mind" });
-  await b.say(
-    duo.task("RESPONSE", 1, heeded, { status: "cancelled" }),
-    duo.task("RESPONSE", 2, late, { status: "succeeded", result: "done already" }),
-  );
-  expect((await a.socket.next("TASK_RESPONSE")).data).toMatchObject({ task_id: heeded, status: "cancelled" });
-  expect((await a.socket.next("TASK_RESPONSE")).data).toMatchObject({ task_id: late, status: "succeeded" });
-  // A cancel that crossed the end is nobody's mistake: taken, and not passed on.
-  await a.say(duo.task("CANCEL", 5, late), duo.message(6));
-  expect((await b.socket.next("MESSAGE")).seq).toBe(5);
-  expect(b.socket.all("TASK_CANCEL").map(({ data }) => data.task_id)).toEqual([heeded, late]);
-  expect(a.socket.all("ERROR")).toEqual([]);
-});
+everyWay(
+  "[T5, T6] a cancelled task ends as its performer says; a result on its way wins over the cancel",
+  async (way) => {
+    const duo = await Duo.open(way);
+    const { a, b } = duo;
+    const [heeded, late] = [uuid(), uuid()];
+    await a.say(duo.task("REQUEST", 1, heeded), duo.task("REQUEST", 2, late));
+    await a.say(duo.task("CANCEL", 3, heeded, { reason: "changed my mind" }), duo.task("CANCEL", 4, late));
+    expect((await b.socket.next("TASK_CANCEL")).data).toEqual({ task_id: heeded, reason: "changed my mind" });
+    await b.say(
+      duo.task("RESPONSE", 1, heeded, { status: "cancelled" }),
+      duo.task("RESPONSE", 2, late, { status: "succeeded", result: "done already" }),
+    );
+    expect((await a.socket.next("TASK_RESPONSE")).data).toMatchObject({ task_id: heeded, status: "cancelled" });
+    expect((await a.socket.next("TASK_RESPONSE")).data).toMatchObject({ task_id: late, status: "succeeded" });
+    // A cancel that crossed the end is nobody's mistake: taken, and not passed on.
+    await a.say(duo.task("CANCEL", 5, late), duo.message(6));
+    expect((await b.socket.next("MESSAGE")).seq).toBe(5);
+    expect(b.socket.all("TASK_CANCEL").map(({ data }) => data.task_id)).toEqual([heeded, late]);
+    expect(a.socket.all("ERROR")).toEqual([]);
+  },
+);
 
-everyWay("a repeated request never runs twice: absorbed while open, answered from storage when done", async (way) => {
-  const duo = await Duo.open(way);
-  const { a, b } = duo;
-  const task = uuid();
-  await a.say(duo.task("REQUEST", 1, task), duo.task("REQUEST", 2, task));
-  await b.socket.next("TASK_REQUEST");
-  await b.say(duo.task("RESPONSE", 1, task, { status: "succeeded", result: [1, 2] }), duo.ack(1));
-  const first = await a.socket.next("TASK_RESPONSE");
-  const again = duo.task("REQUEST", 3, task);
-  await a.say(again, duo.ack(1));
-  const replayed = await a.socket.next("TASK_RESPONSE");
-  expect(replayed).toMatchObject({ seq: 2, from: b.name, in_reply_to: again.id, data: first.data });
-  // The broker's own frame took a number of b's stream towards a: what b says next comes after it.
-  await b.say(duo.message(2));
-  expect((await a.socket.next("MESSAGE")).seq).toBe(3);
-  await a.say(duo.ack(3), duo.message(4));
-  expect((await b.socket.next("MESSAGE")).seq).toBe(2);
-  expect(b.socket.all("TASK_REQUEST")).toHaveLength(1);
-  expect(await b.socket.next("MESSAGE_ACK", ({ data }) => data?.delivered === 2)).toMatchObject({ ack: 2 });
-});
+everyWay(
+  "[T3, S1] a repeated request never runs twice: absorbed while open, answered from storage when done",
+  async (way) => {
+    const duo = await Duo.open(way);
+    const { a, b } = duo;
+    const task = uuid();
+    await a.say(duo.task("REQUEST", 1, task), duo.task("REQUEST", 2, task));
+    await b.socket.next("TASK_REQUEST");
+    await b.say(duo.task("RESPONSE", 1, task, { status: "succeeded", result: [1, 2] }), duo.ack(1));
+    const first = await a.socket.next("TASK_RESPONSE");
+    const again = duo.task("REQUEST", 3, task);
+    await a.say(again, duo.ack(1));
+    const replayed = await a.socket.next("TASK_RESPONSE");
+    expect(replayed).toMatchObject({ seq: 2, from: b.name, in_reply_to: again.id, data: first.data });
+    // The broker's own frame took a number of b's stream towards a: what b says next comes after it.
+    await b.say(duo.message(2));
+    expect((await a.socket.next("MESSAGE")).seq).toBe(3);
+    await a.say(duo.ack(3), duo.message(4));
+    expect((await b.socket.next("MESSAGE")).seq).toBe(2);
+    expect(b.socket.all("TASK_REQUEST")).toHaveLength(1);
+    expect(await b.socket.next("MESSAGE_ACK", ({ data }) => data?.delivered === 2)).toMatchObject({ ack: 2 });
+  },
+);
 
-everyWay("a close ends what is open: a task's last word comes before it or not at all", async (way) => {
+everyWay("[T8, N8] a close ends what is open: a task's last word comes before it or not at all", async (way) => {
   const duo = await Duo.open(way);
   const { a, b } = duo;
   const [answered, open] = [uuid(), uuid()];
