@@ -81,6 +81,9 @@ describe("frames", () => {
   });
 
   it("[F7] the broker's are packed by count and size, and nothing is lost or reordered", () => {
+    const short = Array.from({ length: 600 }, (_, i) => String(i));
+    expect(packFrames(short).map((frame) => frame.split("\n").length)).toEqual([256, 256, 88]);
+    expect(packFrames([])).toEqual([]);
     fc.assert(
       fc.property(fc.array(fc.nat(200_000), { maxLength: 600 }), (sizes) => {
         const lines = sizes.map((size, i) => `${i}:${"x".repeat(i % 40 === 0 ? size : size % 50)}`);
