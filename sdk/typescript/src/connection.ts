@@ -8,6 +8,8 @@ import { Socket, type SocketEnd, type SocketOptions } from "./socket.ts";
 export interface ConnectionOptions extends SocketOptions {
   /** false: one loss is the end. */
   reconnect: Backoff | false;
+  /** A close code that is final by its number, and not for this connection. */
+  notFinal?: number;
   /** In [0, 1). */
   random: () => number;
 }
@@ -82,7 +84,8 @@ export class Connection {
     this.#socket = undefined;
     const error = errorOf(end);
     this.failure = error;
-    const final = isFinalClose(end.code) || (end.refused !== undefined && !this.#isPassing(end.refused));
+    const closed = isFinalClose(end.code) && end.code !== this.#options.notFinal;
+    const final = closed || (end.refused !== undefined && !this.#isPassing(end.refused));
     const willReconnect = !final && this.#options.reconnect !== false;
     this.#events.lost(end, willReconnect);
     if (this.#stopped) return;

@@ -1,7 +1,5 @@
 // What came in and is not wholly taken, in the order of `seq`. Acknowledgement is cumulative, so a number is taken only when
 // everything before it is: a message that nobody reads holds back the acknowledgement of all behind it, and nothing else.
-import type { FromBroker } from "../../../protocol/wire/envelope.ts";
-import type { Message } from "./api.ts";
 import { Fifo } from "./fifo.ts";
 
 /** One number of the peer's stream. Whoever handles it says `done`. */
@@ -34,30 +32,5 @@ export class Inbox {
       this.#open.shift();
     }
     if (through > 0) this.#take(through);
-  }
-}
-
-/** A message for the application, and its place in the inbox. */
-export class Incoming implements Slot, Message {
-  readonly content: unknown;
-  readonly id: string;
-  readonly seq: number;
-  readonly timestamp?: string;
-  // Private, so that a program that prints or compares messages sees only what was sent.
-  #taken = false;
-
-  constructor({ data, id, seq, timestamp }: FromBroker<"MESSAGE">) {
-    this.content = data.content;
-    this.id = id;
-    this.seq = seq;
-    if (timestamp !== undefined) this.timestamp = timestamp;
-  }
-
-  get taken(): boolean {
-    return this.#taken;
-  }
-
-  set taken(taken: boolean) {
-    this.#taken = taken;
   }
 }

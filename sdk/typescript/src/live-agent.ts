@@ -11,9 +11,11 @@ import { type Deferred, deferred, noop } from "./deferred.ts";
 import { openDirect } from "./direct.ts";
 import { AgentworksError, clientError } from "./error.ts";
 import { Handlers } from "./handlers.ts";
-import { type Host, LiveSession } from "./live-session.ts";
+import type { Host } from "./host.ts";
+import { LiveSession } from "./live-session.ts";
 import { mint } from "./mint.ts";
 import { judgeOffer, openSession } from "./offers.ts";
+import { Outlet } from "./outlet.ts";
 import { Statuses } from "./statuses.ts";
 import { sdkVersion } from "./version.ts";
 
@@ -38,10 +40,7 @@ export class LiveAgent implements Agent, Host {
   readonly #statuses = new Statuses();
   readonly #incoming = new Channel<LiveSession>();
   readonly #registering: Deferred<void> = deferred();
-  readonly #dirty = new Set<LiveSession>();
-  /** Lines that are no session's: to be sent once, lost with the connection. */
-  #lines: string[] = [];
-  #flushing = false;
+  readonly #outlet = new Outlet(() => this.#connection);
   #announcing: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   #over: AgentworksError | undefined;
@@ -50,7 +49,7 @@ export class LiveAgent implements Agent, Host {
   constructor(setup: AgentSetup) {
     this.#setup = setup;
     this.random = setup.random;
-    this.#calls = new Calls((line) => this.#line(line));
+    this.#calls = new Calls((line) => this.#outlet.line(line));
     this.#connection = new Connection(setup, {
       opened: () => this.#greet(),
       frame: (text) => this.#frame(text),
@@ -145,22 +144,20 @@ export class LiveAgent implements Agent, Host {
   }
 
   wake(session: LiveSession): void {
-    this.#dirty.add(session);
-    this.#flushSoon();
+    this.#outlet.wake(session);
   }
 
   opened(session: LiveSession): void {
     this.tell({ type: "session_opened", session });
     if (session.offered) this.#incoming.push(session);
     if (!this.#setup.direct) return;
-    const frame = (text: string) => this.#frame(text);
-    const wake = () => this.wake(session);
-    this.#directs.set(session.id, openDirect(session, this.#setup, { frame, statuses: this.#statuses, wake }));
+    const events = { frame: (text: string) => this.#frame(text), tell: (status: Status) => this.tell(status) };
+    this.#directs.set(session.id, openDirect(session, this.#setup, events));
   }
 
   ended(session: LiveSession): void {
     this.#sessions.delete(session.id);
-    this.#dirty.delete(session);
+    this.#outlet.forget(session);
     this.#directs.get(session.id)?.stop(normalClosure, "the session has ended");
     this.#directs.delete(session.id);
     // One that nobody asked for, and that left nothing to read, need not be kept for a reader.
@@ -181,7 +178,7 @@ export class LiveAgent implements Agent, Host {
 
   /** The first frame of a connection: who this is, what is open, what was asked. */
   #greet(): string[] {
-    this.#lines = [];
+    this.#outlet.dropLines();
     const data = { capabilities: this.handlers.capabilities, sdk: sdkVersion };
     const lines = [encode({ type: "REGISTER", id: mint(), data }), ...this.#calls.lines];
     for (const session of this.#sessions.values()) {
@@ -190,33 +187,6 @@ export class LiveAgent implements Agent, Host {
       lines.push(...session.lines());
     }
     return packFrames(lines);
-  }
-
-  #line(line: string): void {
-    this.#lines.push(line);
-    this.#flushSoon();
-  }
-
-  /** Everything that one turn of the event loop brings goes out together at its end. */
-  #flushSoon(): void {
-    if (this.#flushing) return;
-    this.#flushing = true;
-    setImmediate(() => this.#flush());
-  }
-
-  #flush(): void {
-    this.#flushing = false;
-    // What a connection that is down would lose is made anew when it is up.
-    const lines = this.#lines;
-    this.#lines = [];
-    for (const session of this.#dirty) {
-      const route = session.route ?? this.#connection;
-      if (!route.isOpen) continue;
-      if (session.route === undefined) lines.push(...session.lines());
-      else route.send(packFrames(session.lines()));
-    }
-    this.#dirty.clear();
-    if (lines.length > 0 && this.#connection.isOpen) this.#connection.send(packFrames(lines));
   }
 
   // --- in
@@ -263,7 +233,7 @@ export class LiveAgent implements Agent, Host {
       judged = judgeOffer(offer, undefined, "The agent failed to judge the offer.");
     }
     if ("accepted" in judged) this.#begin(judged.accepted);
-    else this.#line(judged.rejected);
+    else this.#outlet.line(judged.rejected);
   }
 
   // --- the end
@@ -272,10 +242,11 @@ export class LiveAgent implements Agent, Host {
     if (this.#over !== undefined) return;
     this.#over = error;
     clearInterval(this.#watch);
+    this.#outlet.stop();
     this.#connection.stop(normalClosure, "closed");
     if (error.reason === "superseded") this.tell({ type: "superseded" });
     this.#registering.reject(error);
-    for (const session of [...this.#sessions.values()]) session.end(error.reason, error);
+    for (const session of [...this.#sessions.values()]) session.end({ reason: error.reason, error });
     this.#calls.fail(error);
     this.#incoming.end();
     // The last statuses are said in the microtasks that the ends of the sessions left behind.

@@ -2,31 +2,21 @@
 // something counts as taken; when and where its lines are sent is the agent's business. No sockets here.
 import type { ClientEvent, ClientSession } from "../../../protocol/session/client.ts";
 import type { BrokerEnvelope, Capability, WorkEnvelope } from "../../../protocol/wire/envelope.ts";
-import type { Message, Receipt, RequestOptions, Session, SessionEnd, Status, Task } from "./api.ts";
-import { Channel } from "./channel.ts";
+import type { Message, Receipt, RequestOptions, Session, SessionEnd, Task } from "./api.ts";
 import type { Connection } from "./connection.ts";
 import { jsonOf } from "./content.ts";
 import { type Deferred, deferred, noop, rejected } from "./deferred.ts";
-import { AgentworksError, clientError, wireError } from "./error.ts";
-import type { Handlers } from "./handlers.ts";
-import { Inbox, Incoming, type Slot } from "./inbox.ts";
+import { AgentworksError, wireError } from "./error.ts";
+import type { Host } from "./host.ts";
+import { Inbox, type Slot } from "./inbox.ts";
+import { Messages } from "./messages.ts";
 import { mint } from "./mint.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Performer } from "./performer.ts";
 import { Hold, Stall } from "./pulse.ts";
 import type { Say } from "./receipts.ts";
 import { Requests } from "./requests.ts";
-
-/** What a session needs of its agent. */
-export interface Host {
-  readonly handlers: Handlers;
-  readonly random: () => number;
-  /** The session has lines to send. */
-  wake(session: LiveSession): void;
-  tell(status: Status): void;
-  opened(session: LiveSession): void;
-  ended(session: LiveSession): void;
-}
+import { sessionEndOf } from "./session-end.ts";
 
 const closeReasonCharsMax = 1024;
 
@@ -39,7 +29,7 @@ export class LiveSession implements Session {
   readonly #core: ClientSession;
   readonly #host: Host;
   readonly #inbox: Inbox;
-  readonly #messages = new Channel<Incoming>((incoming) => this.#inbox.done(incoming));
+  readonly #messages: Messages;
   readonly #outgoing: Outgoing;
   readonly #requests: Requests;
   readonly #performer: Performer;
@@ -65,6 +55,7 @@ export class LiveSession implements Session {
       core.take(seq);
       wake();
     });
+    this.#messages = new Messages(this.#inbox);
     this.#outgoing = new Outgoing(core, wake);
     const say: Say = (type, data, bounded) => this.#outgoing.say(type, data, bounded);
     this.#requests = new Requests(say, mint);
@@ -100,7 +91,7 @@ export class LiveSession implements Session {
   }
 
   messages(): AsyncIterableIterator<Message> {
-    return this.#messages[Symbol.asyncIterator]();
+    return this.#messages.read();
   }
 
   pause(): void {
@@ -125,7 +116,7 @@ export class LiveSession implements Session {
     const refusal = wireError("session_closed");
     this.#outgoing.shut(refusal);
     this.#performer.abandon(refusal);
-    if (this.#messages.readers === 0) this.#messages.discard();
+    this.#messages.unwanted();
     return this.#closing.stored;
   }
 
@@ -153,7 +144,7 @@ export class LiveSession implements Session {
   }
 
   get hasUnread(): boolean {
-    return this.#messages.size > 0;
+    return this.#messages.hasUnread;
   }
 
   /** The one who opened it does not wait any more: it is closed as soon as it is accepted. */
@@ -168,10 +159,15 @@ export class LiveSession implements Session {
     this.#core.connected();
   }
 
-  /** What is to be sent now. */
-  lines(): string[] {
+  /** Whether a receipt waits for company. */
+  get owesReceipt(): boolean {
+    return this.#core.owesReceipt;
+  }
+
+  /** What is to be sent now; with "later", a receipt waits for company. */
+  lines(receipts: "now" | "later" = "now"): string[] {
     if (this.#hold.isHeld) return [];
-    const lines = this.#core.lines();
+    const lines = this.#core.lines(receipts);
     if (this.#sayPaused && this.#core.state === "ready") {
       this.#sayPaused = false;
       lines.push(JSON.stringify({ type: this.#paused ? "PAUSE" : "RESUME", session_id: this.id }));
@@ -194,9 +190,10 @@ export class LiveSession implements Session {
   }
 
   /** Ends it on this side. Nothing is said to the broker. */
-  end(reason: string, error?: AgentworksError): void {
+  end(end: SessionEnd): void {
     if (this.#end !== undefined) return;
-    this.#end = { reason, ...(error !== undefined && { error }) };
+    this.#end = end;
+    const { error } = end;
     this.#hold.release();
     const refusal = error ?? wireError("session_closed");
     this.#opening.reject(refusal);
@@ -205,7 +202,7 @@ export class LiveSession implements Session {
     this.#outgoing.fail(refusal);
     this.#messages.end(error?.reason === "agent_closed" ? undefined : error);
     this.#host.ended(this);
-    this.#ending.resolve(this.#end);
+    this.#ending.resolve(end);
   }
 
   // --- what the broker says
@@ -239,17 +236,12 @@ export class LiveSession implements Session {
         if (this.#requests.refused(event.fault)) return;
         return this.#host.tell({ type: "fault", session: this, error: new AgentworksError(event.fault.data) });
       case "ended":
-        return this.#ended(envelope);
+        return this.end(sessionEndOf(envelope, this.#peerClosed?.reason ?? this.#closing?.reason ?? "closed"));
     }
   }
 
   #work(envelope: WorkEnvelope): void {
-    if (envelope.type === "MESSAGE") {
-      const incoming = this.#inbox.arrived(new Incoming(envelope));
-      if (this.#closing !== undefined && this.#messages.readers === 0) this.#inbox.done(incoming);
-      else this.#messages.push(incoming);
-      return;
-    }
+    if (envelope.type === "MESSAGE") return this.#messages.arrived(envelope);
     const slot = this.#inbox.arrived({ seq: envelope.seq, taken: false });
     if (envelope.type === "TASK_REQUEST") return this.#performer.request(envelope, slot);
     if (envelope.type === "SESSION_CLOSE") return this.#peerCloses(envelope.data.reason ?? "closed", slot);
@@ -272,16 +264,5 @@ export class LiveSession implements Session {
 
   #takeClose(): void {
     if (this.#peerClosed !== undefined && this.#outgoing.isStored) this.#inbox.done(this.#peerClosed.slot);
-  }
-
-  #ended(envelope: BrokerEnvelope): void {
-    if (envelope.type === "ERROR" || envelope.type === "SESSION_REJECT") {
-      return this.end(envelope.data.reason, new AgentworksError(envelope.data));
-    }
-    const isResumed = envelope.type === "SESSION_RESUMED";
-    if (isResumed && envelope.data.outcome !== "closed") return this.end("session_lost", clientError("session_lost"));
-    const state = isResumed || envelope.type === "SESSION_CLOSED" ? envelope.data.state : "closed";
-    if (state === "expired") return this.end("session_expired", clientError("session_expired"));
-    this.end(this.#peerClosed?.reason ?? this.#closing?.reason ?? "closed");
   }
 }
