@@ -59,7 +59,7 @@ test("[C3, C6] suspended, live sockets closed 4403, and let in again when active
   (await dialing.registered(agent)).close();
 });
 
-test("forged headers: ignored by the edge on both ports, refused at the inner one", async () => {
+test("[C1] the certificate is the identity: forged headers are ignored by the edge on both ports, refused at the inner one", async () => {
   const victim = await dialing.certified("victim");
   const time = (ms: number) =>
     new Date(ms).toUTCString().replace(/^\w+, (\d+) (\w+) (\d+) (\S+) GMT$/, "$2 $1 $4 $3 GMT");

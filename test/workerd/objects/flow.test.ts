@@ -126,3 +126,28 @@ everyWay("[W7, A1] an agent pauses all of its sessions at once", async (way) => 
   const questions = new Set(one.b.connection.all("ERROR").map(({ data }) => data.reason));
   expect(questions).toEqual(new Set(["ack_beyond"]));
 });
+
+it.each([plain, plainDirect])(
+  "[W4, S7] receipts after a loss of memory are at most 64 behind, and the next ones mend that ($name)",
+  async (way) => {
+    const duo = await Duo.open(way);
+    const { a, b } = duo;
+    const total = 100;
+    for (let seq = 1; seq <= total; seq++) {
+      await a.say(duo.message(seq));
+      await b.socket.contents();
+      await b.say(duo.ack(seq));
+      await a.socket.next("MESSAGE_ACK", ({ data }) => data?.delivered === seq);
+    }
+    const { limit: told = 0 } = a.socket.all("MESSAGE_ACK").at(-1) ?? {};
+    await Agent.forgetAll();
+    await a.say(duo.message(total + 1));
+    // What is stored is never behind: it is in the rows.
+    const { limit, data } = await a.socket.next("MESSAGE_ACK", ({ ack }) => ack === total + 1);
+    expect(data?.delivered).toBeGreaterThanOrEqual(total - limits.cursorLagMessagesMax);
+    expect(limit).toBeGreaterThanOrEqual(told - limits.cursorLagMessagesMax);
+    await b.say(duo.ack(total + 1));
+    const mended = await a.socket.next("MESSAGE_ACK", ({ data }) => data?.delivered === total + 1);
+    expect(mended.limit).toBe(told + 1);
+  },
+);

@@ -1,9 +1,10 @@
 // Offers that nobody takes, sessions in which nothing happens: what the alarm ends, and what it leaves alone. Time is the
 // test's (`Date` only); the alarm is the runtime's own, rung by hand.
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { afterEach, expect, vi } from "vitest";
+import { env } from "cloudflare:workers";
+import { afterEach, expect, it, vi } from "vitest";
 import { limits } from "../../../protocol/wire/limits.ts";
-import { Agent, everyWay, multiplexed, uuid } from "./agents.ts";
+import { Agent, everyWay, multiplexed, plain, uuid } from "./agents.ts";
 import { Duo } from "./duo.ts";
 
 afterEach(() => {
@@ -131,4 +132,23 @@ everyWay("[N11, N10, L13] a session without work expires, and work puts that off
   }
   expect(await duo.indexed("expired")).toMatchObject({ responder: b.name });
   expect(await alarmOf(duo)).toBeNull();
+});
+
+// A known fault: an agent's list begins when a session is accepted, so offers that are pending are not counted, neither when
+// they are made nor when they are taken. `fails` turns red when that is mended; then it is an ordinary test.
+it.fails("[N13, L10] offers that are pending count as open sessions of their maker", async () => {
+  const duo = await Duo.met(plain);
+  const { a, b } = duo;
+  await runInDurableObject(env.AGENTS.getByName(`local/${a.name}`), (_, { storage }) => {
+    for (let i = 1; i < limits.openSessionsMax; i++)
+      storage.sql.exec("INSERT INTO sessions VALUES (?, 'writer')", uuid());
+  });
+  await a.tell(duo.init());
+  await b.connection.next("SESSION_INIT");
+  await a.tell({ ...duo.init(), session_id: uuid() });
+  const second = await Promise.race([
+    a.connection.next("ERROR").then(({ data }) => data.reason),
+    b.connection.next("SESSION_INIT").then(() => "offered"),
+  ]);
+  expect(second).toBe("too_many_sessions");
 });
