@@ -7,7 +7,7 @@ import type { AttachKey, Effect, Output, SessionRecord } from "../protocol/sessi
 import { isLive } from "../protocol/session/states.ts";
 import { otherSide, type Side } from "../protocol/session/tasks.ts";
 import { nextDeadline } from "../protocol/session/timers.ts";
-import { packFrames } from "../protocol/wire/codec.ts";
+import { errorLine, packFrames } from "../protocol/wire/codec.ts";
 import { uuidv7 } from "../protocol/wire/ids.ts";
 import { agentExists, saveSession } from "../schema/registry.ts";
 import type { AgentObject } from "./agent-object.ts";
@@ -194,9 +194,17 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     this.ctx.waitUntil(
       delivered.then(
         (taken) => (taken ? undefined : this.#lost(to, attach)),
-        () => {
+        async () => {
           this.#agents.delete(to);
           this.#lost(to, attach);
+          // Its socket may well live, and it waits for us: it is told to attach again (A5). If that fails too its object is
+          // in such a state that its sockets go with it.
+          const session_id = this.#session.record?.session_id;
+          if (session_id === undefined) return;
+          const told = this.#agent(to).deliver(attach, [errorLine({ reason: "relay_lost", session_id })]);
+          await told.catch((cause) =>
+            console.warn(JSON.stringify({ event: "relay_lost_untold", session_id, cause: String(cause) })),
+          );
         },
       ),
     );
