@@ -9,6 +9,7 @@ import { Duo } from "./duo.ts";
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
 });
 
 const at = (ms: number) => vi.useFakeTimers({ toFake: ["Date"], now: ms });
@@ -133,6 +134,31 @@ everyWay("[N11, N10, L13] a session without work expires, and work puts that off
   expect(await duo.indexed("expired")).toMatchObject({ responder: b.name });
   expect(await alarmOf(duo)).toBeNull();
 });
+
+everyWay(
+  "D1 fails when the session becomes active: the alarm tells it again, and the session never waited",
+  async (way) => {
+    const duo = await Duo.met(way);
+    const warned = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const broken = vi.spyOn(Object.getPrototypeOf(env.DB), "prepare").mockImplementation(() => {
+      throw new Error("D1 is away");
+    });
+    const start = Date.now();
+    at(start);
+    await duo.begin();
+    await duo.expectAlive(1, 1);
+    await vi.waitFor(() => expect(warned.mock.calls.join()).toContain("index_failed"));
+    expect(await alarmOf(duo)).toBe(start + limits.indexRetryMs);
+    broken.mockRestore();
+
+    at(start + limits.indexRetryMs);
+    await duo.a.forget();
+    expect(await runDurableObjectAlarm(duo.object)).toBe(true);
+    expect(await duo.indexed("active")).toMatchObject({ initiator: duo.a.name });
+    expect(await alarmOf(duo)).toBe(start + limits.sessionIdleMs);
+  },
+  multiplexed,
+);
 
 // A known fault: an agent's list begins when a session is accepted, so offers that are pending are not counted, neither when
 // they are made nor when they are taken. `fails` turns red when that is mended; then it is an ordinary test.
