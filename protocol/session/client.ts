@@ -151,8 +151,16 @@ export class ClientSession {
     if (this.#state.name === "ready") this.reattach();
   }
 
-  /** The lines to send now, at most one frame of work. Call it after every event, and send what it gives. */
-  lines(): string[] {
+  /** A receipt waits for company (B3): call `lines("now")` within `limits.receiptDelayMs`. */
+  get owesReceipt(): boolean {
+    return this.#state.name === "ready" && this.#taken > this.#saidTaken;
+  }
+
+  /**
+   * The lines to send now, at most one frame of work. Call it after every event, and send what it gives.
+   * @param receipts "later": a receipt goes only with work, or when it covers many messages
+   */
+  lines(receipts: "now" | "later" = "now"): string[] {
     const state = this.#state;
     if (state.name === "offering" || state.name === "accepting") {
       if (state.asked) return [];
@@ -166,7 +174,9 @@ export class ClientSession {
     }
     if (state.name === "ended") return [];
     const lines = this.#workLines();
-    if (this.#taken > this.#saidTaken) {
+    const owed = this.#taken - this.#saidTaken;
+    const waits = receipts === "later" && lines.length === 0 && owed < limits.receiptMessagesMax;
+    if (owed > 0 && !waits) {
       this.#saidTaken = this.#taken;
       lines.push(encode({ type: "MESSAGE_ACK", session_id: this.session_id, ack: this.#taken }));
     }

@@ -58,6 +58,10 @@ export const limits = {
   heartbeatTimeoutMs: 45 * second,
   /** L15. A client attaches a session again when its oldest frame has had no acknowledgement for this long. */
   ackStallMs: 30 * second,
+  /** L17. A client may keep a receipt back this long, in the hope of company … */
+  receiptDelayMs: 5,
+  /** … but not once it covers this many messages. */
+  receiptMessagesMax: 64,
   /** L16. Reconnects wait a random time up to base × 2ⁿ, at most this. */
   reconnectBaseMs: 100,
   reconnectMaxMs: 30 * second,
@@ -94,6 +98,7 @@ export function assertLimits(l: { [K in keyof typeof limits]: number } = limits)
     [l.cursorLagBytesMax * 4 <= l.windowBytes, "a lost cursor must leave most of the window usable"],
     [l.resumeAtShare < l.pauseAtShare && l.pauseAtShare < 1, "PAUSE comes above RESUME and below full"],
     [l.heartbeatIntervalMs * 2 < l.heartbeatTimeoutMs, "one lost heartbeat is not a dead connection"],
+    [l.receiptMessagesMax * 4 <= l.windowMessages, "a receipt that is kept back must leave most of the window usable"],
     [l.outboxMessagesMax >= l.windowMessages, "a client can keep what it may send"],
   ];
   for (const [holds, rule] of rules) if (!holds) throw new Error(`limits.ts contradicts itself: ${rule}`);
