@@ -85,7 +85,7 @@ describe("the ring", () => {
           expect(all <= limits.ringBytesMax || history.length === 0).toBe(true);
         }
       }),
-      { numRuns: 15 },
+      { numRuns: 15, endOnFailure: true },
     );
   });
 
