@@ -56,7 +56,10 @@ export interface OpenOptions {
   signal?: AbortSignal;
 }
 
-/** Something that happened to the connection (with `session`: to the direct connection of that session) or to a session. */
+/**
+ * Something that happened to the connection (with `session`: to the direct connection of that session) or to a session.
+ * A `fault` whose error is retryable is told for the record: the SDK deals with it.
+ */
 export type Status =
   | { type: "connected"; agent: string }
   | { type: "disconnected"; code: number; reason: string; willReconnect: boolean; session?: Session }

@@ -25,7 +25,6 @@ export interface AgentSetup extends ConnectionOptions {
 }
 
 const normalClosure = 1000;
-const pageSize = 50;
 
 export class LiveAgent implements Agent, Host {
   id = "";
@@ -101,17 +100,8 @@ export class LiveAgent implements Agent, Host {
   }
 
   async agents({ capability }: { capability?: string } = {}): Promise<ListedAgent[]> {
-    const found: ListedAgent[] = [];
-    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
-      if (this.#over !== undefined) throw this.#over;
-      const data = { limit: pageSize, ...(capability !== undefined && { capability }), ...(cursor && { cursor }) };
-      const answer = await this.#calls.ask({ type: "AGENT_QUERY", id: mint(), data });
-      if (answer.type !== "AGENT_LIST")
-        throw clientError("connection_failed", `AGENT_QUERY was answered by ${answer.type}.`);
-      found.push(...answer.data.agents);
-      cursor = answer.data.next;
-    }
-    return found;
+    if (this.#over !== undefined) throw this.#over;
+    return this.#calls.listAgents(capability);
   }
 
   status(): AsyncIterableIterator<Status> {

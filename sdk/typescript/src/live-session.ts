@@ -1,6 +1,7 @@
 // A session as the application holds it: promises, iterators and handlers around the core's client half. It decides when
 // something counts as taken; when and where its lines are sent is the agent's business. No sockets here.
 import type { ClientEvent, ClientSession } from "../../../protocol/session/client.ts";
+import { encode } from "../../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, Capability, WorkEnvelope } from "../../../protocol/wire/envelope.ts";
 import type { Message, Receipt, RequestOptions, Session, SessionEnd, Task } from "./api.ts";
 import type { Connection } from "./connection.ts";
@@ -13,12 +14,10 @@ import { Messages } from "./messages.ts";
 import { mint } from "./mint.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Performer } from "./performer.ts";
-import { Hold, Stall } from "./pulse.ts";
+import { Hold, Pausing, Stall } from "./pulse.ts";
 import type { Say } from "./receipts.ts";
 import { Requests } from "./requests.ts";
 import { sessionEndOf } from "./session-end.ts";
-
-const closeReasonCharsMax = 1024;
 
 export class LiveSession implements Session {
   capabilities: readonly Capability[] = [];
@@ -40,10 +39,9 @@ export class LiveSession implements Session {
   #closing: { reason: string; stored: Promise<void> } | undefined;
   /** The peer closed, and has nothing more to say. */
   #peerClosed: { reason: string; slot: Slot } | undefined;
-  #paused = false;
-  #sayPaused = false;
   #abandoned = false;
   readonly #hold = new Hold();
+  readonly #pausing = new Pausing();
   readonly #stall = new Stall();
 
   constructor(core: ClientSession, host: Host) {
@@ -95,40 +93,23 @@ export class LiveSession implements Session {
   }
 
   pause(): void {
-    this.#wantPaused(true);
+    this.#pausing.want(true);
+    this.#host.wake(this);
   }
 
   resume(): void {
-    this.#wantPaused(false);
-  }
-
-  #wantPaused(paused: boolean): void {
-    if (this.#paused === paused) return;
-    this.#paused = paused;
-    this.#sayPaused = true;
+    this.#pausing.want(false);
     this.#host.wake(this);
   }
 
   close(reason = "closed"): Promise<void> {
     if (this.#closing !== undefined) return this.#closing.stored;
     if (this.#end !== undefined) return Promise.resolve();
-    this.#closing = { reason, stored: this.#sayClose(reason) };
-    const refusal = wireError("session_closed");
-    this.#outgoing.shut(refusal);
-    this.#performer.abandon(refusal);
-    this.#messages.unwanted();
-    return this.#closing.stored;
-  }
-
-  #sayClose(reason: string): Promise<void> {
     // After the peer's close ours has nothing to add: the session ends as soon as both have everything.
-    if (this.#peerClosed !== undefined) return this.closed.then(noop);
-    const data = JSON.stringify({ reason: reason.slice(0, closeReasonCharsMax) });
-    const stored = this.#outgoing.say("SESSION_CLOSE", data, false).stored.then(noop, (error: unknown) => {
-      // The peer closed in the same moment, and that ended the session as well as ours would have.
-      if (this.#end?.error !== undefined) throw error;
-    });
-    stored.catch(noop);
+    const stored = this.#peerClosed === undefined ? this.#outgoing.close(reason) : this.closed.then(noop);
+    this.#closing = { reason, stored };
+    this.#performer.abandon(wireError("session_closed"));
+    this.#messages.unwanted();
     return stored;
   }
 
@@ -168,10 +149,8 @@ export class LiveSession implements Session {
   lines(receipts: "now" | "later" = "now"): string[] {
     if (this.#hold.isHeld) return [];
     const lines = this.#core.lines(receipts);
-    if (this.#sayPaused && this.#core.state === "ready") {
-      this.#sayPaused = false;
-      lines.push(JSON.stringify({ type: this.#paused ? "PAUSE" : "RESUME", session_id: this.id }));
-    }
+    const type = this.#core.state === "ready" ? this.#pausing.take() : undefined;
+    if (type !== undefined) lines.push(encode({ type, session_id: this.id }));
     return lines;
   }
 
@@ -224,9 +203,7 @@ export class LiveSession implements Session {
       case "resumed":
         this.#hold.healed();
         this.route?.settled();
-        // An attachment starts without PAUSE.
-        this.#sayPaused = this.#paused;
-        return;
+        return this.#pausing.attached();
       case "flow":
         return this.#host.tell({ type: event.paused ? "paused" : "resumed", session: this });
       case "fault":

@@ -2,10 +2,12 @@
 import type { ClientSession } from "../../../protocol/session/client.ts";
 import type { WorkType } from "../../../protocol/wire/envelope.ts";
 import { limits } from "../../../protocol/wire/limits.ts";
-import { type Deferred, deferred, rejected } from "./deferred.ts";
-import { type AgentworksError, clientError } from "./error.ts";
+import { type Deferred, deferred, noop, rejected } from "./deferred.ts";
+import { AgentworksError, clientError, wireError } from "./error.ts";
 import { mint } from "./mint.ts";
 import { Receipts, type Sent } from "./receipts.ts";
+
+const closeReasonCharsMax = 1024;
 
 export class Outgoing {
   readonly #core: ClientSession;
@@ -34,6 +36,17 @@ export class Outgoing {
     const sent = this.#receipts.add(id, this.#core.sendText(type, id, data));
     this.#wake();
     return sent;
+  }
+
+  /** Says SESSION_CLOSE, the last that can be said. Resolves when it is stored, or when the peer's close was faster. */
+  close(reason: string): Promise<void> {
+    const data = JSON.stringify({ reason: reason.slice(0, closeReasonCharsMax) });
+    const stored = this.say("SESSION_CLOSE", data, false).stored.then(noop, (error: unknown) => {
+      if (!(error instanceof AgentworksError && error.reason === "session_closed")) throw error;
+    });
+    stored.catch(noop);
+    this.shut(wireError("session_closed"));
+    return stored;
   }
 
   get ready(): Promise<void> {

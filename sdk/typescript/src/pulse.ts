@@ -1,5 +1,5 @@
-// Whether a session still gets through to the broker while its connection lives: two small clocks. They say when to attach
-// again and when not to send yet; attaching and sending are the session's.
+// Whether a session gets through to the broker, and whether its peer may get through to it: small states that say when to
+// attach again, when not to send yet, and when to say PAUSE. Attaching and sending are the session's.
 import { limits } from "../../../protocol/wire/limits.ts";
 import { backoffMs } from "./backoff.ts";
 
@@ -50,5 +50,28 @@ export class Hold {
   /** It works again. */
   healed(): void {
     this.#failures = 0;
+  }
+}
+
+/** PAUSE and RESUME as the application wishes: said once, and again after an attachment, which starts without. */
+export class Pausing {
+  #wanted = false;
+  #unsaid = false;
+
+  want(paused: boolean): void {
+    if (this.#wanted === paused) return;
+    this.#wanted = paused;
+    this.#unsaid = true;
+  }
+
+  attached(): void {
+    this.#unsaid = this.#wanted;
+  }
+
+  /** The type of what is to be said now, once. */
+  take(): "PAUSE" | "RESUME" | undefined {
+    if (!this.#unsaid) return undefined;
+    this.#unsaid = false;
+    return this.#wanted ? "PAUSE" : "RESUME";
   }
 }
