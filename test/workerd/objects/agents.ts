@@ -1,7 +1,7 @@
 // Agents of the tests, and the four ways a scenario runs: over the agent's connection or a direct socket, and with the objects'
 // memory kept or lost before every frame (the sockets survive: that is what hibernation does).
 import { evictAllDurableObjects } from "cloudflare:test";
-import { it } from "vitest";
+import { it, vi } from "vitest";
 import type { Capability } from "../../../protocol/wire/envelope.ts";
 import { type Line, type Said, Socket } from "../../wire/socket.ts";
 import { ask, newAgent, tlsOf, upgradeHeaders } from "../worker/fixtures.ts";
@@ -29,7 +29,10 @@ export const ways: readonly Way[] = [
 
 /** One test for each way. */
 export const everyWay = (title: string, scenario: (way: Way) => Promise<void>, over = ways): void =>
-  it.each(over)(`${title} ($name)`, scenario, 60_000);
+  it.each(over)(`${title} ($name)`, scenario);
+
+// Longer than a wait for an envelope, so that it is the wait that fails: its message says what had come.
+vi.setConfig({ testTimeout: 60_000 });
 
 export const uuid = (): string => crypto.randomUUID();
 
