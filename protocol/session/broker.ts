@@ -205,12 +205,13 @@ export class BrokerSession {
   ): void {
     if (side === 1 && record.state === "pending") {
       this.#step(record, "accept", now);
+      record.accept_id = envelope.id;
       record.capabilities[1] = [...capabilities];
       record.timers = { ...record.timers, idle: now + limits.sessionIdleMs };
       this.#moveTo(record, 1, attach);
       this.#sayAccepted(record, 1, envelope.id);
       this.#sayAccepted(record, 0, record.init_id);
-    } else if (side === 1 && isLive(record.state) && this.#isUntouched(1)) {
+    } else if (envelope.id === record.accept_id && isLive(record.state) && this.#isUntouched(1)) {
       this.#attachAnew(record, 1, attach, envelope.id);
     } else this.#out.fault(isEnded(record.state) ? "session_closed" : "session_not_pending", envelope);
   }

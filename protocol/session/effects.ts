@@ -49,6 +49,8 @@ export interface SessionRecord {
   epoch: string;
   /** The id of the SESSION_INIT, that answers refer to. */
   init_id: Uuid;
+  /** The id of the SESSION_ACCEPT: the same one again is a repetition, another one is a second ACCEPT. */
+  accept_id?: Uuid;
   capabilities: [Capability[], Capability[]];
   /** The offer as the responder gets it; sent again when the initiator asks again. */
   offer: string;

@@ -12,8 +12,16 @@ export class Raw extends Link {
     this.say(end, this.of("SESSION_INIT", { to: "analyst", ...more }));
   }
 
+  #accept = this.of("SESSION_ACCEPT");
+
   accept(end: End = this.b): void {
-    this.say(end, this.of("SESSION_ACCEPT"));
+    this.#accept = this.of("SESSION_ACCEPT");
+    this.say(end, this.#accept);
+  }
+
+  /** The same ACCEPT once more, as a client that has no answer yet. */
+  acceptAgain(end: End = this.b): void {
+    this.say(end, this.#accept);
   }
 
   static accepted(options: LinkOptions = {}): Raw {

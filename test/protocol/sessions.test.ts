@@ -75,13 +75,21 @@ describe.each(memories)("opening (evicting: $evicting)", (options) => {
     for (const anew of [false, true]) {
       deafen(link.b);
       if (anew) link.b.reconnect();
-      link.accept();
+      link.acceptAgain();
       expect(last(link.b, "SESSION_ACCEPT").limit).toBe(512);
       expect(contents(link.b)).toEqual([1, 2, 3]);
     }
     link.say(link.b, link.message(1));
+    link.acceptAgain();
+    expect(errorsOf(link.b)).toEqual(["session_not_pending"]);
+  });
+
+  it("[N3] another ACCEPT is a second one: refused, and the session goes on", () => {
+    const link = Raw.accepted(options);
     link.accept();
     expect(errorsOf(link.b)).toEqual(["session_not_pending"]);
+    link.say(link.a, link.message(1));
+    expect(contents(link.b)).toEqual([1]);
   });
 
   it("[N4] a rejection names its reason, and says it again when asked again", () => {
