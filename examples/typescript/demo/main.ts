@@ -1,14 +1,15 @@
 // npm run demo: the main job, end to end, with the failures that people fear. It starts a broker and two agents as processes
 // of their own, pulls the analyst's cable in the midst of the work, kills the broker with SIGKILL and starts it again, and
 // then says what the agents' own code saw.
-import { type ChildProcess, fork, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { type ChildProcess, fork } from "node:child_process";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { killChild, startBrokerChild } from "../../../scripts/broker/child.ts";
+import { layCable } from "../../../scripts/cable.ts";
 import { certifyAgent } from "../../../scripts/certificates/certify.ts";
 import { Failure, runCommand } from "../../../scripts/failure.ts";
-import { layCable } from "./cable.ts";
 import type { Credentials, Report, Tally } from "./report.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -18,45 +19,6 @@ const children = new Set<ChildProcess>();
 function print(who: string, text: string): void {
   const seconds = ((performance.now() - started) / 1000).toFixed(2).padStart(6);
   console.log(`${seconds}s  ${who.padEnd(8)} ${text}`);
-}
-
-interface RunningBroker {
-  process: ChildProcess;
-  port: number;
-}
-
-/** `npm start` in a process of its own; `port` 0 for any free one, then the same again. */
-async function startBroker(state: string, port: number): Promise<RunningBroker> {
-  const ready = join(state, "ready.json");
-  await rm(ready, { force: true });
-  const flags = ["--state", state, "--agents-port", String(port), "--api-port", "0", "--ready-file", ready];
-  const broker = spawn(process.execPath, [here("../../../scripts/start.ts"), ...flags], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  children.add(broker);
-  const failed = new Promise<never>((_, reject) =>
-    broker.once("exit", (code) => reject(new Failure(`The broker ended before it was ready (${code}).`))),
-  );
-  failed.catch(() => {});
-  const { agentsUrl } = await Promise.race([failed, whenThere(ready)]);
-  return { process: broker, port: Number(new URL(agentsUrl).port) };
-}
-
-async function whenThere(file: string): Promise<{ agentsUrl: string }> {
-  for (;;) {
-    const text = await readFile(file, "utf8").catch(() => undefined);
-    if (text !== undefined) return JSON.parse(text);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-function kill(child: ChildProcess): Promise<void> {
-  children.delete(child);
-  return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve();
-    child.once("exit", () => resolve());
-    child.kill("SIGKILL");
-  });
 }
 
 /** The project's own documents: what there is to analyze when nothing is given. */
@@ -78,7 +40,8 @@ async function readable(files: string[]): Promise<string[]> {
 }
 
 async function run(state: string, files: string[]): Promise<boolean> {
-  let broker = await startBroker(state, 0);
+  const startBroker = (port: number) => startBrokerChild(state, port, (child) => children.add(child));
+  let broker = await startBroker(0);
   print("broker", `runs behind mutual TLS on port ${broker.port}, state in a folder of its own`);
   const cable = await layCable(broker.port);
   let reconnects = 0;
@@ -92,8 +55,9 @@ async function run(state: string, files: string[]): Promise<boolean> {
 
   const restart = async () => {
     print("demo", "kills the broker with SIGKILL");
-    await kill(broker.process);
-    broker = await startBroker(state, broker.port);
+    children.delete(broker.process);
+    await killChild(broker.process);
+    broker = await startBroker(broker.port);
     brokerRestarts++;
     print("broker", "runs again, from what it had stored");
   };
@@ -155,7 +119,7 @@ await runCommand(async () => {
   try {
     if (!(await run(state, files))) process.exitCode = 1;
   } finally {
-    for (const child of children) await kill(child);
+    for (const child of children) await killChild(child);
     await rm(state, { recursive: true, force: true });
   }
 });

@@ -1,0 +1,61 @@
+// The broker in a process of its own, so that it can be killed as machines and deploys kill: with SIGKILL, in the midst of
+// whatever it does. For the demo and for the benches that break things.
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Failure } from "../failure.ts";
+
+const startScript = fileURLToPath(new URL("../start.ts", import.meta.url));
+
+export interface BrokerChild {
+  readonly process: ChildProcess;
+  /** The agents' port. */
+  readonly port: number;
+}
+
+/** Kills a process that this one started, and waits for its end. */
+export function killChild(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.once("exit", () => resolve());
+    child.kill("SIGKILL");
+  });
+}
+
+/**
+ * `npm start` in a process of its own. Resolves when it is ready.
+ * @param port 0 for any free one, then the same again
+ * @param started called with the process at once, so that its owner can end it whatever happens
+ */
+export async function startBrokerChild(
+  state: string,
+  port: number,
+  started: (child: ChildProcess) => void = () => {},
+): Promise<BrokerChild> {
+  const ready = join(state, "ready.json");
+  await rm(ready, { force: true });
+  const flags = ["--state", state, "--agents-port", String(port), "--api-port", "0", "--ready-file", ready];
+  const child = spawn(process.execPath, [startScript, ...flags], { stdio: ["ignore", "ignore", "inherit"] });
+  started(child);
+  const abort = new AbortController();
+  try {
+    const failed = new Promise<never>((_, reject) =>
+      child.once("exit", (code) => reject(new Failure(`The broker ended before it was ready (${code}).`))),
+    );
+    const { agentsUrl } = await Promise.race([failed, whenThere(ready, abort.signal)]);
+    return { process: child, port: Number(new URL(agentsUrl).port) };
+  } finally {
+    abort.abort();
+  }
+}
+
+async function whenThere(file: string, signal: AbortSignal): Promise<{ agentsUrl: string }> {
+  while (!signal.aborted) {
+    const text = await readFile(file, "utf8").catch(() => undefined);
+    if (text !== undefined) return JSON.parse(text);
+    await sleep(50);
+  }
+  throw signal.reason;
+}
