@@ -1,7 +1,7 @@
 // A session's SQLite: one row per inbound frame in a ring of slots, one row for the record, one per task. Nothing here decides
 // anything; it writes what the core says and reads it back. Rows written are the bill: no index, no delete on the usual path.
 import type { Cursors, Row, RowMeta, Saved, SessionRecord } from "../protocol/session/effects.ts";
-import { isOpen, type Side, type TaskRecord, type TaskState, type TaskTable } from "../protocol/session/tasks.ts";
+import type { Side, TaskRecord, TaskState, TaskTable } from "../protocol/session/tasks.ts";
 import { packFrames } from "../protocol/wire/codec.ts";
 import { limits } from "../protocol/wire/limits.ts";
 
@@ -13,7 +13,7 @@ const tables = [
   "CREATE TABLE cursors (id INTEGER PRIMARY KEY CHECK (id = 0), cursors TEXT NOT NULL)",
   // `body` is last: reading the columns before it does not touch its pages.
   "CREATE TABLE ring (slot INTEGER PRIMARY KEY, row INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, origin INTEGER NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL, cursors TEXT NOT NULL, body TEXT NOT NULL)",
-  "CREATE TABLE tasks (task_id TEXT PRIMARY KEY, requester INTEGER NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, response TEXT) WITHOUT ROWID",
+  "CREATE TABLE tasks (task_id TEXT PRIMARY KEY, requester INTEGER NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, due_at INTEGER, seq INTEGER, request TEXT, response TEXT) WITHOUT ROWID",
 ];
 
 const slotOf = (stream: Side, row: number) => stream * limits.ringRowsMax + (row % limits.ringRowsMax);
@@ -22,7 +22,6 @@ const slotsOf = (stream: Side): [number, number] => [stream * limits.ringRowsMax
 export class SessionStore implements TaskTable {
   readonly #sql: SqlStorage;
   #exists: boolean;
-  #openTasks: number | undefined;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -131,42 +130,63 @@ export class SessionStore implements TaskTable {
   // --- tasks
 
   find(task_id: string): TaskRecord | undefined {
-    const found = this.#sql
-      .exec<{ requester: number; state: string; digest: string; response: string | null }>(
-        "SELECT requester, state, digest, response FROM tasks WHERE task_id = ?",
-        task_id,
+    const found = this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE task_id = ?", task_id).toArray()[0];
+    return found && taskOf(found);
+  }
+
+  /** The open tasks, without what it takes to send them again. */
+  open(): TaskRecord[] {
+    if (!this.#exists) return [];
+    return this.#sql
+      .exec<TaskRow>(
+        "SELECT task_id, requester, state, digest, due_at, seq, NULL AS request, NULL AS response FROM tasks WHERE state IN ('open', 'cancelling')",
       )
-      .toArray()[0];
-    if (found === undefined) return undefined;
-    const { response, digest } = found;
-    const task: TaskRecord = { task_id, digest, requester: found.requester as Side, state: found.state as TaskState };
-    return response === null ? task : { ...task, response };
+      .toArray()
+      .map(taskOf);
   }
 
-  countOpen(): number {
-    this.#openTasks ??= this.#sql
-      .exec<{ open: number }>("SELECT count(*) AS open FROM tasks WHERE state IN ('open', 'cancelling')")
-      .one().open;
-    return this.#openTasks;
-  }
-
-  saveTask({ task_id, requester, state, digest, response }: TaskRecord): void {
-    const before = this.find(task_id);
-    if (this.#openTasks !== undefined) {
-      this.#openTasks += Number(isOpen(state)) - Number(before !== undefined && isOpen(before.state));
-    }
+  /** A request is kept until its task ends, and then no longer. */
+  saveTask({ task_id, requester, state, digest, due_at, seq, request, response }: TaskRecord): void {
     this.#sql.exec(
-      "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)",
+      `INSERT INTO tasks (task_id, requester, state, digest, due_at, seq, request, response) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (task_id) DO UPDATE SET state = excluded.state, due_at = excluded.due_at, seq = excluded.seq,
+         request = CASE WHEN excluded.response IS NULL THEN coalesce(excluded.request, request) END, response = excluded.response`,
       task_id,
       requester,
       state,
       digest,
+      due_at ?? null,
+      seq ?? null,
+      request ?? null,
       response ?? null,
     );
   }
 
   cancelTasks(): void {
-    this.#openTasks = 0;
-    this.#sql.exec("UPDATE tasks SET state = 'cancelled' WHERE state IN ('open', 'cancelling')");
+    this.#sql.exec("UPDATE tasks SET state = 'cancelled', request = NULL WHERE state IN ('open', 'cancelling')");
   }
+}
+
+interface TaskRow extends Record<string, SqlStorageValue> {
+  task_id: string;
+  requester: number;
+  state: string;
+  digest: string;
+  due_at: number | null;
+  seq: number | null;
+  request: string | null;
+  response: string | null;
+}
+
+function taskOf({ task_id, requester, state, digest, due_at, seq, request, response }: TaskRow): TaskRecord {
+  return {
+    task_id,
+    requester: requester as Side,
+    state: state as TaskState,
+    digest,
+    ...(due_at !== null && { due_at }),
+    ...(seq !== null && { seq }),
+    ...(request !== null && { request }),
+    ...(response !== null && { response }),
+  };
 }

@@ -1,13 +1,20 @@
 // The broker half of a session: everything reliable, as (event, now) → ordered effects. No clock, no dice, no I/O, no await.
 // `SessionObject` drives it on the edge; tests and the simulator drive it in virtual time. The stream of work itself is in
 // `intake.ts`; this file owns life and attachment: init, accept, reject, resume, close, expiry.
-import { type Capability, type FromClient, isWork, type SessionEnvelope } from "../wire/envelope.ts";
+import {
+  type Capability,
+  type FromClient,
+  isWork,
+  type ResumeOutcome,
+  type SessionEnvelope,
+} from "../wire/envelope.ts";
 import { closeCodes, type ErrorReason, errorBody } from "../wire/errors.ts";
 import type { AgentId, Uuid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
-import { Direction } from "./direction.ts";
+import { Direction, type Progress } from "./direction.ts";
 import type { AttachKey, Output, Saved, SessionRecord } from "./effects.ts";
 import { Intake } from "./intake.ts";
+import { OpenTasks } from "./open-tasks.ts";
 import { Outbox } from "./outbox.ts";
 import { afterStep, isEnded, isLive, type SessionStep } from "./states.ts";
 import { otherSide, type Side, type TaskTable } from "./tasks.ts";
@@ -33,6 +40,7 @@ export interface Mint {
 export class BrokerSession {
   readonly #mint: Mint;
   readonly #directions: [Direction, Direction] = [new Direction(), new Direction()];
+  readonly #tasks: OpenTasks;
   readonly #intake: Intake;
   #record: SessionRecord | undefined;
   #out: Outbox;
@@ -45,13 +53,19 @@ export class BrokerSession {
       for (const side of [0, 1] as const)
         this.#directions[side].restore(saved.rows[side], latest.acked[side], latest.granted[side], latest.sent[side]);
     }
-    this.#intake = new Intake(this.#directions, tasks, mint);
+    this.#tasks = new OpenTasks(tasks);
+    this.#intake = new Intake(this.#directions, this.#tasks, mint);
     this.#out = new Outbox(this.#directions, latest);
   }
 
   /** The session as it is stored, or undefined: there is none. */
   get record(): Readonly<SessionRecord> | undefined {
     return this.#record;
+  }
+
+  /** How far each direction is (index: the side that sends in it). */
+  get progress(): [Progress, Progress] {
+    return [this.#directions[0].progress, this.#directions[1].progress];
   }
 
   /** Whether a direct socket of this agent may be opened. */
@@ -62,11 +76,12 @@ export class BrokerSession {
   /** A frame came in. */
   receive(inbound: Inbound, now: number): Output {
     this.#out.begin(now);
+    this.#elapse();
     const { agent, attach } = inbound;
     for (const envelope of inbound.envelopes) {
       const record = this.#record;
       if (envelope.type === "SESSION_INIT") this.#init(envelope, inbound, now);
-      else if (record === undefined || !record.agents.includes(agent)) this.#out.fault("session_unknown", envelope);
+      else if (record === undefined || !record.agents.includes(agent)) this.#unknown(envelope);
       else {
         const side: Side = record.agents[0] === agent ? 0 : 1;
         if (envelope.type === "SESSION_ACCEPT") this.#accept(record, side, envelope, inbound, now);
@@ -114,6 +129,7 @@ export class BrokerSession {
    */
   wake(lastWorkAt: number | undefined, now: number): Output {
     this.#out.begin(now);
+    this.#elapse();
     const record = this.#record;
     for (const name of record ? dueTimers(record.timers, now) : []) {
       if (record === undefined || record.timers[name] === undefined) continue;
@@ -129,6 +145,7 @@ export class BrokerSession {
         this.#out.changed();
       }
     }
+    this.#settle();
     return this.#finish();
   }
 
@@ -279,6 +296,19 @@ export class BrokerSession {
     }
   }
 
+  /** There is no such session, or it is not this agent's: both look the same (N6). */
+  #unknown(envelope: SessionEnvelope): void {
+    if (envelope.type !== "SESSION_RESUME") return this.#out.fault("session_unknown", envelope);
+    this.#out.reply({
+      type: "SESSION_RESUMED",
+      id: this.#mint.id(),
+      session_id: envelope.session_id,
+      in_reply_to: envelope.id,
+      limit: 0,
+      data: { outcome: "unknown", received: 0, delivered: 0 },
+    });
+  }
+
   // --- attachment
 
   #resume(record: SessionRecord, side: Side, envelope: FromClient<"SESSION_RESUME">, attach: AttachKey): void {
@@ -286,7 +316,6 @@ export class BrokerSession {
     this.#intake.flush(record, this.#out, false);
     const inbound = this.#directions[side];
     const outbound = this.#directions[otherSide(side)];
-    const { epoch, received, first, next } = envelope.data;
     const answer = {
       type: "SESSION_RESUMED",
       id: this.#mint.id(),
@@ -295,16 +324,22 @@ export class BrokerSession {
     } as const;
     const facts = { state: record.state, received: inbound.received.last, delivered: inbound.delivered };
     if (record.state === "pending") return this.#out.fault("session_not_active", envelope);
-    if (epoch !== record.epoch) {
-      return this.#out.reply({
+    const refuse = (outcome: ResumeOutcome) =>
+      this.#out.reply({ ...answer, limit: 0, data: { outcome, epoch: record.epoch, ...facts } });
+    const { data } = envelope;
+    if (data.received !== null && data.epoch !== record.epoch) return refuse("epoch_mismatch");
+    if (isEnded(record.state)) return refuse("closed");
+    if (data.received === null) {
+      this.#moveTo(record, side, attach);
+      this.#out.line(record, side, {
         ...answer,
-        limit: 0,
-        data: { outcome: "epoch_mismatch", epoch: record.epoch, ...facts },
+        limit: inbound.grant(),
+        data: { outcome: "resumed", epoch: record.epoch, ...facts, ...this.#remembered(side) },
       });
+      this.#intake.redeliver(record, side, this.#out);
+      return this.#out.pump(side, record);
     }
-    if (isEnded(record.state)) {
-      return this.#out.reply({ ...answer, limit: 0, data: { outcome: "closed", epoch, ...facts } });
-    }
+    const { received, first, next } = data;
     const stored = inbound.received.last;
     const taken = envelope.ack ?? outbound.out.acked;
     const beyond =
@@ -313,16 +348,26 @@ export class BrokerSession {
       received < outbound.out.acked ||
       stored >= next ||
       stored + 1 < first;
-    if (beyond) return this.#out.reply({ ...answer, limit: 0, data: { outcome: "gap", epoch, ...facts } });
+    if (beyond) return refuse("gap");
 
     this.#moveTo(record, side, attach);
     if (outbound.acknowledge(taken)) this.#out.owe(otherSide(side));
     outbound.out.rewind(received);
     this.#out.rewound();
     const limit = inbound.grant();
-    this.#out.line(record, side, { ...answer, limit, data: { outcome: "resumed", epoch, ...facts } });
+    this.#out.line(record, side, { ...answer, limit, data: { outcome: "resumed", epoch: record.epoch, ...facts } });
     if (inbound.pausing) this.#out.line(record, side, { type: "PAUSE", session_id: record.session_id });
     this.#out.pump(side, record);
+  }
+
+  /** What an agent without memory must know of its own past; everything after what it took is sent again (A8). */
+  #remembered(side: Side): { taken: number; sent: number; requested: Uuid[] } {
+    const { out } = this.#directions[otherSide(side)];
+    const { acked: taken, sent } = out;
+    out.rewind(taken);
+    this.#out.rewound();
+    const requested = this.#tasks.all().filter(({ requester }) => requester === side);
+    return { taken, sent, requested: requested.map(({ task_id }) => task_id) };
   }
 
   /** The newest attachment wins (A3); an older direct socket is closed, an older connection is its agent's business. */
@@ -359,7 +404,12 @@ export class BrokerSession {
     }
   }
 
-  // --- the end of an event
+  // --- the ends of an event
+
+  /** What is due comes first. A session that is not live has no open tasks, and looks nothing up. */
+  #elapse(): void {
+    if (this.#record !== undefined && isLive(this.#record.state)) this.#intake.elapse(this.#record, this.#out);
+  }
 
   #settle(): void {
     const record = this.#record;
@@ -373,10 +423,11 @@ export class BrokerSession {
   #end(record: SessionRecord, step: SessionStep, ended: NonNullable<SessionRecord["ended"]>, now: number): void {
     const wasLive = isLive(record.state);
     if (afterStep(record.state, step) === undefined) return;
-    record.ended = ended;
+    record.ended = { ...ended, at: now };
     this.#step(record, step, now);
     if (wasLive) {
       this.#out.cancelTasks();
+      this.#tasks.clear();
       this.#sayClosed(record);
     } else this.#sayRejected(record);
     const { index } = record.timers;
@@ -395,6 +446,9 @@ export class BrokerSession {
   }
 
   #finish(): Output {
-    return { effects: this.#out.end(this.#record), deadline: this.#record && nextDeadline(this.#record.timers) };
+    const record = this.#record;
+    const task = record !== undefined && isLive(record.state) ? this.#tasks.nextDue() : undefined;
+    const deadline = record && nextDeadline({ ...record.timers, ...(task !== undefined && { task }) });
+    return { effects: this.#out.end(record), deadline };
   }
 }

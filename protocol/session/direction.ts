@@ -10,6 +10,17 @@ interface StoredSpan extends RowMeta {
   own: boolean;
 }
 
+/** How far a direction is. */
+export interface Progress {
+  /** The sender's `seq` through which all is stored, and that through which the receiver acknowledged. */
+  received: number;
+  delivered: number;
+  /** The same acknowledgement in the receiver's numbers, and what is behind it. */
+  acked: number;
+  waiting: number;
+  bytes: number;
+}
+
 export class Direction {
   readonly received = new ReceiveStream();
   readonly out = new SendStream<StoredSpan>();
@@ -60,9 +71,14 @@ export class Direction {
     else this.pausing = share <= limits.resumeAtShare ? false : undefined;
   }
 
-  /** Room for one more of the broker's own frames. */
-  get hasRoomForOwn(): boolean {
-    return this.#ownWaiting < limits.brokerRowsMax;
+  /** The broker's own frames that the receiver has not acknowledged. */
+  get ownWaiting(): number {
+    return this.#ownWaiting;
+  }
+
+  get progress(): Progress {
+    const { acked, waiting, bytes } = this.out;
+    return { received: this.received.last, delivered: this.delivered, acked, waiting, bytes };
   }
 
   /** Appends a row of `count` envelopes that accepts the sender's stream through `origin`. */

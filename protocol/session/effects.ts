@@ -59,8 +59,8 @@ export interface SessionRecord {
   paused: [boolean, boolean];
   /** Who closed, and the `seq` of its SESSION_CLOSE towards the other side. */
   close?: { by: Side; seq: number };
-  /** Why it was rejected, expired or closed. */
-  ended?: { reason: ErrorReason | "closed"; message?: string };
+  /** Why it was rejected, expired or closed, and when (epoch milliseconds). */
+  ended?: { reason: ErrorReason | "closed"; message?: string; at?: number };
   created_at: number;
   timers: Timers;
 }

@@ -1,14 +1,15 @@
 // Takes the sequenced envelopes of a frame at the broker: sequence, limit, task state; then stamps and stores what is passed on.
 // A frame becomes one row, unless the broker kept an envelope back (then a row ends there, so that each is one unbroken run).
-import { utf8Length } from "../wire/codec.ts";
 import type { SessionEnvelope, WorkEnvelope } from "../wire/envelope.ts";
 import { closeCodes } from "../wire/errors.ts";
 import type { Uuid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
 import type { Direction } from "./direction.ts";
 import type { AttachKey, SessionRecord } from "./effects.ts";
+import type { OpenTasks } from "./open-tasks.ts";
 import type { Outbox } from "./outbox.ts";
-import { judgeTask, otherSide, type Side, type TaskEnvelope, type TaskTable } from "./tasks.ts";
+import { OwnFrames, storeRow } from "./own-frames.ts";
+import { judgeTask, otherSide, type Side, type TaskEnvelope } from "./tasks.ts";
 
 interface Run {
   side: Side;
@@ -18,20 +19,17 @@ interface Run {
 
 export class Intake {
   readonly #directions: readonly [Direction, Direction];
-  readonly #tasks: TaskTable;
-  readonly #mint: { id(): Uuid };
+  readonly #tasks: OpenTasks;
+  readonly #own: OwnFrames;
   #run: Run | undefined;
-  /** Tasks changed by this frame, not yet in the table. */
-  #touched = new Map<string, NonNullable<ReturnType<TaskTable["find"]>>>();
-  #openTasks: number | undefined;
   /** The rest of this frame is beyond a gap or the limit: said once, not taken. */
   #stopped = false;
   #strikes: [number, number] = [0, 0];
 
-  constructor(directions: readonly [Direction, Direction], tasks: TaskTable, mint: { id(): Uuid }) {
+  constructor(directions: readonly [Direction, Direction], tasks: OpenTasks, mint: { id(): Uuid }) {
     this.#directions = directions;
     this.#tasks = tasks;
-    this.#mint = mint;
+    this.#own = new OwnFrames(directions, tasks, mint);
   }
 
   /** A new attachment starts without strikes, and what follows it in the frame is judged afresh. */
@@ -118,25 +116,34 @@ export class Intake {
 
   #passTask(record: SessionRecord, side: Side, envelope: TaskEnvelope, out: Outbox): void {
     const { task_id } = envelope.data;
-    const task = this.#touched.get(task_id) ?? this.#tasks.find(task_id);
-    this.#openTasks ??= this.#tasks.countOpen();
-    const judged = judgeTask(envelope, side, task, this.#openTasks, limits.openTasksMax);
+    const judged = judgeTask(envelope, side, this.#tasks.find(task_id), this.#own.hasRoomForTask, out.now);
     if ("fault" in judged) {
       this.#absorb(record, side, envelope.seq, out);
       return out.fault(judged.fault, envelope, { task_id });
     }
-    if (judged.pass === "replay") {
+    if (judged.pass === "replay" || judged.pass === "expire") {
       this.#absorb(record, side, envelope.seq, out);
-      return this.#replay(record, side, envelope, judged.task.response ?? "{}", out);
+      this.flush(record, out, false);
+      if (judged.pass === "expire") this.#own.save(judged.task, out);
+      if (!this.#own.respond(record, judged.task, out, envelope.id)) out.fault("too_many_tasks", envelope, { task_id });
+      return;
     }
-    if (judged.task) {
-      this.#touched.set(task_id, judged.task);
-      out.task(judged.task);
-      if (judged.opened) this.#openTasks++;
-      if (judged.closed) this.#openTasks--;
+    if (judged.pass === "absorb") this.#absorb(record, side, envelope.seq, out);
+    else {
+      const seq = this.#forward(record, side, envelope, out);
+      if (judged.task !== undefined && envelope.type === "TASK_REQUEST") judged.task.seq = seq;
     }
-    if (judged.pass === "forward") this.#forward(record, side, envelope, out);
-    else this.#absorb(record, side, envelope.seq, out);
+    if (judged.task !== undefined) this.#own.save(judged.task, out);
+  }
+
+  /** Ends what is due. Time comes before whatever the frame brings: a late response is late (T10). */
+  elapse(record: SessionRecord, out: Outbox): void {
+    for (const task of this.#tasks.due(out.now)) this.#own.expire(record, task, out);
+  }
+
+  /** What an agent that lost its memory has to hear again (A8). */
+  redeliver(record: SessionRecord, side: Side, out: Outbox): void {
+    this.#own.redeliver(record, side, out);
   }
 
   /** Stamps what the receiver will get, and puts it into the run. Returns its `seq` there. */
@@ -158,44 +165,16 @@ export class Intake {
     this.#run.origin = origin;
   }
 
-  /** The stored response of a task, once more, to the side that asked once more (T3). */
-  #replay(record: SessionRecord, side: Side, envelope: TaskEnvelope, response: string, out: Outbox): void {
-    this.flush(record, out, false);
-    const stream = otherSide(side);
-    const direction = this.#directions[stream];
-    if (!direction.hasRoomForOwn) return out.fault("too_many_tasks", envelope, { task_id: envelope.data.task_id });
-    const { session_id, id } = envelope;
-    const seq = direction.out.next;
-    const from = record.agents[stream];
-    const head = { type: "TASK_RESPONSE", id: this.#mint.id(), session_id, seq, from, in_reply_to: id };
-    this.#store(
-      stream,
-      [`${JSON.stringify(head).slice(0, -1)},"data":${response}}`],
-      direction.received.last,
-      true,
-      out,
-    );
-    out.pump(side, record);
-  }
-
-  #store(stream: Side, lines: string[], origin: number, own: boolean, out: Outbox): void {
-    const body = lines.join("\n");
-    const { span, forget } = this.#directions[stream].append(lines.length, origin, utf8Length(body), own);
-    const { row, first, last, bytes } = span;
-    out.store({ stream, row, first, last, origin, bytes, body }, forget);
-  }
-
   /** Ends the run: its row is stored and handed on. At the end of a frame everything that was about this frame is dropped. */
   flush(record: SessionRecord, out: Outbox, endOfFrame = true): void {
     const run = this.#run;
     this.#run = undefined;
     if (run !== undefined) {
-      this.#store(run.side, run.lines, run.origin, false, out);
+      storeRow(this.#directions[run.side], run.side, run.lines, run.origin, false, out);
       out.pump(otherSide(run.side), record);
     }
     if (endOfFrame) {
-      this.#touched.clear();
-      this.#openTasks = undefined;
+      this.#tasks.settled();
       this.#stopped = false;
     }
   }

@@ -2,30 +2,38 @@
 // The broker runs it; exactly one terminal state is ever reached (PROTOCOL, Tasks). Pure.
 import type { FromClient, WorkEnvelope } from "../wire/envelope.ts";
 import type { ErrorReason } from "../wire/errors.ts";
+import { limits } from "../wire/limits.ts";
 
 /** The initiator of a session is side 0, its responder side 1. */
 export type Side = 0 | 1;
 export const otherSide = (side: Side): Side => (side === 0 ? 1 : 0);
 
-export const terminalStates = ["succeeded", "failed", "cancelled"] as const;
+export const terminalStates = ["succeeded", "failed", "cancelled", "expired"] as const;
 export type TerminalState = (typeof terminalStates)[number];
 export type TaskState = "open" | "cancelling" | TerminalState;
 
-/** A task as it is stored. `response` is the `data` of its TASK_RESPONSE as JSON text, once there is one. */
+/** A task as it is stored. */
 export interface TaskRecord {
   task_id: string;
   requester: Side;
   state: TaskState;
   /** Fingerprint of capability and input: tells a repeated request from a conflicting one. */
   digest: string;
+  /** When the broker ends it (epoch milliseconds): its deadline, or the patience with a cancel; only while it is open. */
+  due_at?: number;
+  /** The `seq` by which its TASK_REQUEST went to the performer last. */
+  seq?: number;
+  /** What it takes to send the request again, as JSON text; kept while it is open, and left out where it did not change. */
+  request?: string;
+  /** The `data` of its TASK_RESPONSE as JSON text, once there is one. */
   response?: string;
 }
 
 /** Where tasks are kept; the session's own storage. Synchronous: the core never waits. */
 export interface TaskTable {
   find(task_id: string): TaskRecord | undefined;
-  /** Tasks that are open or cancelling. */
-  countOpen(): number;
+  /** Tasks that are open or cancelling; their `request` may be left out. */
+  open(): TaskRecord[];
 }
 
 export const isOpen = (state: TaskState): state is "open" | "cancelling" => state === "open" || state === "cancelling";
@@ -60,6 +68,7 @@ const transitions: Record<TaskState, Record<Step, Outcome | "terminal">> = {
   succeeded: done,
   failed: done,
   cancelled: done,
+  expired: done,
 };
 
 /** 53 bits of FNV-like mixing over UTF-16 units. Tells accidents apart; it is no defence against a forger, and needs none. */
@@ -78,31 +87,27 @@ export function digestOf(data: FromClient<"TASK_REQUEST">["data"]): string {
 }
 
 export type Judged =
-  | { pass: "forward" | "absorb"; task?: TaskRecord; opened?: boolean; closed?: boolean }
+  | { pass: "forward" | "absorb"; task?: TaskRecord }
   | { pass: "replay"; task: TaskRecord }
+  /** The deadline had passed when the request came: it ends before it began. */
+  | { pass: "expire"; task: TaskRecord }
   | { fault: ErrorReason };
 
 /**
  * Judges one task envelope of `side`. Changes nothing: `task` in the answer is the record to store.
- * @param openTasks how many tasks of the session are open
- * @param openTasksMax how many may be
+ * @param room whether one more task may be opened
+ * @param now epoch milliseconds
  */
 export function judgeTask(
   envelope: TaskEnvelope,
   side: Side,
   task: TaskRecord | undefined,
-  openTasks: number,
-  openTasksMax: number,
+  room: boolean,
+  now: number,
 ): Judged {
   if (task === undefined) {
     if (envelope.type !== "TASK_REQUEST") return { fault: "task_unknown" };
-    if (openTasks >= openTasksMax) return { fault: "too_many_tasks" };
-    const digest = digestOf(envelope.data);
-    return {
-      pass: "forward",
-      opened: true,
-      task: { task_id: envelope.data.task_id, requester: side, state: "open", digest },
-    };
+    return room ? openTask(envelope, side, now) : { fault: "too_many_tasks" };
   }
   const asks = envelope.type === "TASK_REQUEST" || envelope.type === "TASK_CANCEL";
   if (asks !== (task.requester === side))
@@ -113,11 +118,39 @@ export function judgeTask(
   if (outcome === "terminal") {
     // Only TASK_RESPONSE leads here (see the table), so the envelope has a status.
     const data = envelope.data as FromClient<"TASK_RESPONSE">["data"];
-    return { pass: "forward", closed: true, task: { ...task, state: data.status, response: JSON.stringify(data) } };
+    return { pass: "forward", task: endedTask(task, data.status, JSON.stringify(data)) };
   }
   if ("fault" in outcome) return outcome;
   if (outcome.pass === "replay") return { pass: "replay", task };
-  return { pass: outcome.pass, ...(outcome.next && { task: { ...task, state: outcome.next } }) };
+  if (outcome.next === undefined) return { pass: outcome.pass };
+  const due_at = Math.min(task.due_at ?? Number.POSITIVE_INFINITY, now + limits.cancelGraceMs);
+  return { pass: outcome.pass, task: { ...task, state: outcome.next, due_at } };
+}
+
+function openTask({ id, data, ...envelope }: FromClient<"TASK_REQUEST">, side: Side, now: number): Judged {
+  const { in_reply_to, timestamp, traceparent } = envelope;
+  const request = JSON.stringify({ id, in_reply_to, timestamp, traceparent, data });
+  const task: TaskRecord = { task_id: data.task_id, requester: side, state: "open", digest: digestOf(data), request };
+  if (data.deadline === undefined) return { pass: "forward", task };
+  const deadline = Date.parse(data.deadline);
+  if (deadline > now + limits.deadlineMsMax) return { fault: "deadline_too_far" };
+  if (deadline <= now) return { pass: "expire", task: expiredTask(task) };
+  return { pass: "forward", task: { ...task, due_at: deadline + limits.deadlineGraceMs } };
+}
+
+function endedTask(task: TaskRecord, state: TerminalState, response: string): TaskRecord {
+  const { task_id, requester, digest } = task;
+  return { task_id, requester, digest, state, response };
+}
+
+/** What a task becomes when it is due: expired, or, where a cancel was not answered, cancelled (T10, T11). */
+export function expiredTask(task: TaskRecord): TaskRecord {
+  const status = task.state === "cancelling" ? "cancelled" : "expired";
+  const error =
+    status === "expired"
+      ? { reason: "deadline_exceeded", message: "The deadline passed before the performer answered." }
+      : { reason: "cancel_unanswered", message: "The performer did not answer the cancel." };
+  return endedTask(task, status, JSON.stringify({ task_id: task.task_id, status, error }));
 }
 
 const stepOf = {

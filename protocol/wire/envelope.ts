@@ -39,13 +39,21 @@ const TaskError = z.object({
 });
 export type TaskError = z.infer<typeof TaskError>;
 
-/** Sequenced types: each takes one `seq` of its stream. The same in both directions. */
+const TaskRequestData = z.object({
+  task_id: Uuid,
+  capability: CapabilityName,
+  input: z.unknown(),
+  /** When the broker ends the task as expired (RFC 3339); at most `limits.deadlineMsMax` ahead. */
+  deadline: z.iso.datetime({ offset: true }).optional(),
+});
+
+/** Sequenced types, as agents send them: each takes one `seq` of its stream. */
 const work = {
   MESSAGE: z.object({ ...sequenced, type: z.literal("MESSAGE"), data: z.object({ content: z.unknown() }) }),
   TASK_REQUEST: z.object({
     ...sequenced,
     type: z.literal("TASK_REQUEST"),
-    data: z.object({ task_id: Uuid, capability: CapabilityName, input: z.unknown() }),
+    data: TaskRequestData,
   }),
   TASK_PROGRESS: z.object({
     ...sequenced,
@@ -71,6 +79,18 @@ const work = {
     ...sequenced,
     type: z.literal("SESSION_CLOSE"),
     data: z.object({ reason: shortText.optional() }).default({}),
+  }),
+};
+
+/** The same as they are delivered: the broker says a little more than an agent may. */
+const delivered = {
+  ...work,
+  TASK_REQUEST: work.TASK_REQUEST.extend({
+    /** `redelivered`: this agent had the task before it lost its memory, and may have begun it (T12). */
+    data: TaskRequestData.extend({ redelivered: z.literal(true).optional() }),
+  }),
+  TASK_RESPONSE: work.TASK_RESPONSE.extend({
+    data: work.TASK_RESPONSE.shape.data.extend({ status: z.enum(["succeeded", "failed", "cancelled", "expired"]) }),
   }),
 };
 
@@ -136,14 +156,18 @@ export const clientEnvelopes = {
   SESSION_RESUME: z.object({
     ...inSession,
     type: z.literal("SESSION_RESUME"),
-    data: z.object({
-      epoch: z.string().max(64),
-      /** The last `seq` that this agent has from the broker. */
-      received: count,
-      /** The first `seq` of its own that it can still send again, and the next that it will give out. */
-      first: position,
-      next: position,
-    }),
+    data: z.union([
+      z.object({
+        epoch: z.string().max(64),
+        /** The last `seq` that this agent has from the broker. */
+        received: count,
+        /** The first `seq` of its own that it can still send again, and the next that it will give out. */
+        first: position,
+        next: position,
+      }),
+      /** The agent has lost its memory: it asks where its streams stand (A8). */
+      z.object({ received: z.null() }),
+    ]),
   }),
 };
 
@@ -172,7 +196,7 @@ const FaultData = z.looseObject({
 
 /** What the broker may send. */
 export const brokerEnvelopes = {
-  ...work,
+  ...delivered,
   MESSAGE_ACK: messageAck,
   PAUSE: pause,
   RESUME: resume,
@@ -224,6 +248,11 @@ export const brokerEnvelopes = {
       /** The last `seq` of this agent's that is stored. */
       received: count,
       delivered: count,
+      /** Only for an agent that lost its memory: what it had acknowledged, and how far it may have got all the same (A8). */
+      taken: count.optional(),
+      sent: count.optional(),
+      /** Its own tasks that are open: their responses will come. */
+      requested: z.array(Uuid).optional(),
     }),
   }),
   SESSION_CLOSED: z.object({
@@ -246,12 +275,16 @@ export type FromClient<K extends keyof ClientTable> = ClientTable[K];
 export type FromBroker<K extends keyof BrokerTable> = BrokerTable[K];
 
 export type WorkType = keyof typeof work;
-/** A sequenced envelope: the same shape in both directions. */
+/** A sequenced envelope from an agent. */
 export type WorkEnvelope = { [K in WorkType]: ClientTable[K] }[WorkType];
+/** A sequenced envelope from the broker. */
+export type DeliveredEnvelope = { [K in WorkType]: BrokerTable[K] }[WorkType];
 /** The `data` that goes with one work type. */
 export type WorkData<K extends WorkType> = ClientTable[K]["data"];
 
 export const isWork = (envelope: { type: string }): envelope is WorkEnvelope => Object.hasOwn(work, envelope.type);
+export const isDelivered = (envelope: { type: string }): envelope is DeliveredEnvelope =>
+  Object.hasOwn(work, envelope.type);
 
 /** An envelope of the client's that belongs to a session, and so goes to its `SessionObject`. */
 export type SessionEnvelope =

@@ -197,6 +197,15 @@ export const errors = {
     "This task_id was used for another request. Choose a new UUIDv7.",
     { processed: "yes" },
   ),
+  deadline_too_far: fault(
+    "invalid_argument",
+    400,
+    "envelope",
+    "A deadline lies at most 24 hours ahead. Choose a nearer one.",
+    {
+      processed: "yes",
+    },
+  ),
   too_many_tasks: fault(
     "resource_exhausted",
     429,

@@ -33,13 +33,19 @@ export const limits = {
   /** Bytes of acknowledged history that each direction keeps; older rows are deleted beyond it. */
   ringBytesMax: 16 * MiB,
   /** Frames of the broker's own making (replayed responses, cancellations) waiting in one direction. */
-  brokerRowsMax: 256,
+  brokerRowsMax: 384,
   /** Acknowledged messages (or a quarter of the byte window) after which a cursor is stored even if nothing else is. */
   cursorLagMessagesMax: 64,
   cursorLagBytesMax: 1 * MiB,
 
   /** L9. Tasks of one session that have no terminal state yet. */
-  openTasksMax: 256,
+  openTasksMax: 128,
+  /** L18. A task's deadline lies at most this far ahead. */
+  deadlineMsMax: 24 * hour,
+  /** L19. A response that is on its way when the deadline passes has this long to arrive. */
+  deadlineGraceMs: 1 * second,
+  /** L20. A cancel that the performer does not answer is finished by the broker after this long. */
+  cancelGraceMs: 30 * second,
   /** L10. Sessions of one agent that are pending, active or closing. */
   openSessionsMax: 1000,
   /** L11. Capabilities that one agent may announce. */
@@ -91,7 +97,8 @@ export function assertLimits(l: { [K in keyof typeof limits]: number } = limits)
       l.windowMessages + l.cursorLagMessagesMax + l.brokerRowsMax < l.ringRowsMax,
       "what is not acknowledged must never be overwritten",
     ],
-    [l.openTasksMax <= l.brokerRowsMax, "every open task may need one frame of the broker's own"],
+    [l.openTasksMax * 2 < l.brokerRowsMax, "an open task may need two frames of the broker's own in one direction"],
+    [l.deadlineGraceMs < l.cancelGraceMs, "a cancel is more patient than a deadline"],
     [l.frameBytesMax <= l.windowBytes, "one frame must fit the window"],
     [l.windowBytes <= l.ringBytesMax, "the ring keeps at least one window of history"],
     [l.cursorLagMessagesMax * 4 <= l.windowMessages, "a lost cursor must leave most of the window usable"],

@@ -106,16 +106,16 @@ describe("a direction", () => {
     expect(direction.pressure()).toBe("RESUME");
   });
 
-  it("[T3] has room for 256 of the broker's own, restored ones included", () => {
+  it("[T3] counts the broker's own frames that wait, restored ones included", () => {
     const direction = new Direction();
     const rows = [take(direction, 1)];
     for (let i = 0; i < limits.brokerRowsMax; i++) rows.push(own(direction));
-    expect(direction.hasRoomForOwn).toBe(false);
+    expect(direction.ownWaiting).toBe(limits.brokerRowsMax);
     const again = new Direction();
     again.restore(rows, 0, 512, 0);
-    expect(again.hasRoomForOwn).toBe(false);
+    expect(again.ownWaiting).toBe(limits.brokerRowsMax);
     again.acknowledge(2);
-    expect(again.hasRoomForOwn).toBe(true);
+    expect(again.ownWaiting).toBe(limits.brokerRowsMax - 1);
   });
 
   it("[S6, W4] stands after a restart as it stood, but for a slack of at most 64", () => {

@@ -3,12 +3,11 @@
 import { BrokerSession } from "../../protocol/session/broker.ts";
 import { type ClientEvent, ClientSession } from "../../protocol/session/client.ts";
 import type { Effect, Output } from "../../protocol/session/effects.ts";
-import { isOpen } from "../../protocol/session/tasks.ts";
+import { otherSide } from "../../protocol/session/tasks.ts";
 import { conformClient, decodeBrokerFrame } from "../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, FromBroker, SessionEnvelope } from "../../protocol/wire/envelope.ts";
 import { uuidv7 } from "../../protocol/wire/ids.ts";
-import { limits } from "../../protocol/wire/limits.ts";
-import { Store } from "./store.ts";
+import { isRowEffect, Store } from "./store.ts";
 
 let counter = 0;
 /** Dice that are the same in every run. */
@@ -100,33 +99,19 @@ export class Link {
 
   #carryOut(effect: Effect, replyTo: End | undefined, attach: string | undefined): void {
     this.log.push(effect);
+    if (isRowEffect(effect)) return this.store.apply(effect);
     switch (effect.do) {
-      case "store":
-        this.store.rows[effect.row.stream].set(effect.row.row, effect.row);
-        this.store.rows[effect.row.stream].delete(effect.row.row - limits.ringRowsMax);
-        return;
-      case "forget":
-        for (const row of effect.rows) this.store.rows[effect.stream].delete(row);
-        return;
-      case "task":
-        this.store.tasks.set(effect.task.task_id, effect.task);
-        return;
-      case "cancelTasks":
-        for (const task of this.store.tasks.values()) if (isOpen(task.state)) task.state = "cancelled";
-        return;
-      case "record":
-        this.store.record = structuredClone(effect.record);
-        return;
-      case "cursors":
-        this.store.cursors = effect.cursors;
-        return;
       case "reply":
         if (replyTo && attach) this.carry(replyTo, attach, effect.lines, true);
         return;
       case "send":
         return this.#deliver(effect.to, effect.attach, effect.frames);
       case "replay":
-        return this.#deliver(effect.to, effect.attach, this.#read(effect.to === 0 ? 1 : 0, effect.first, effect.last));
+        return this.#deliver(
+          effect.to,
+          effect.attach,
+          this.store.frames(otherSide(effect.to), effect.first, effect.last),
+        );
       case "close":
         if (this.ends[effect.to].attach !== effect.attach) return;
         this.ends[effect.to].up = false;
@@ -149,20 +134,7 @@ export class Link {
 
   /** The alarm rings now. */
   wake(): void {
-    const times = this.store.rows.flatMap((rows) => [...rows.values()].map((row) => row.at));
-    this.event((broker) => broker.wake(times.length > 0 ? Math.max(...times) : undefined, this.now));
-  }
-
-  #read(stream: 0 | 1, first: number, last: number): string[] {
-    const rows = [...this.store.rows[stream].values()].sort((x, y) => x.row - y.row);
-    return rows
-      .filter((row) => row.last >= first && row.first <= last && row.last >= row.first)
-      .map((row) =>
-        row.body
-          .split("\n")
-          .slice(Math.max(0, first - row.first))
-          .join("\n"),
-      );
+    this.event((broker) => broker.wake(this.store.lastWorkAt(), this.now));
   }
 
   #deliver(to: 0 | 1, attach: string, frames: string[]): void {

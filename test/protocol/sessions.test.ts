@@ -144,13 +144,15 @@ describe.each(memories)("opening (evicting: $evicting)", (options) => {
     for (const attempt of tries) attempt.call(link, eve);
     link.say(eve, link.resume(0, 1, 1), link.ack(0), link.of("PAUSE"));
     expect(new Set(errorsOf(eve))).toEqual(new Set(["session_unknown"]));
+    expect(last(eve, "SESSION_RESUMED").data).toEqual({ outcome: "unknown", received: 0, delivered: 0 });
     link.init(eve);
     expect(errorsOf(eve).at(-1)).toBe("session_exists");
     expect(link.broker.isParticipant("stranger")).toBe(false);
     expect(link.broker.isParticipant("analyst")).toBe(true);
     const nothing = new Raw(options);
     nothing.say(nothing.a, nothing.message(1), nothing.resume(0, 1, 1));
-    expect(errorsOf(nothing.a)).toEqual(["session_unknown", "session_unknown"]);
+    expect(errorsOf(nothing.a)).toEqual(["session_unknown"]);
+    expect(last(nothing.a, "SESSION_RESUMED").data).toEqual({ outcome: "unknown", received: 0, delivered: 0 });
     expect(nothing.store.record).toBeUndefined();
   });
 

@@ -29,7 +29,7 @@ const told = (judged: Judged) =>
     ? judged.fault
     : `${judged.pass}${"task" in judged && judged.task && judged.pass !== "replay" ? ` ${judged.task.state}` : ""}`;
 const judge = (state: TaskRecord["state"], type: (typeof types)[number], side: Side) =>
-  told(judgeTask(envelope(type), side, task(state), 0, 10));
+  told(judgeTask(envelope(type), side, task(state), true, 0));
 
 // Rows: TASK_REQUEST and TASK_CANCEL of the requester, TASK_PROGRESS and TASK_RESPONSE of the performer.
 const table = [
@@ -38,6 +38,7 @@ const table = [
   ["succeeded", "replay", "absorb", "task_finished", "task_finished"],
   ["failed", "replay", "absorb", "task_finished", "task_finished"],
   ["cancelled", "replay", "absorb", "task_finished", "task_finished"],
+  ["expired", "replay", "absorb", "task_finished", "task_finished"],
 ] as const;
 
 describe("a task", () => {
@@ -63,35 +64,30 @@ describe("a task", () => {
 
   it("[T1, T2] begins with its request, from either side, and with nothing else", () => {
     for (const side of [0, 1] as const) {
-      const judged = judgeTask(envelope("TASK_REQUEST"), side, undefined, 9, 10);
-      expect(judged).toEqual({
-        pass: "forward",
-        opened: true,
-        task: { task_id, requester: side, state: "open", digest },
-      });
+      const judged = judgeTask(envelope("TASK_REQUEST"), side, undefined, true, 0);
+      expect(judged).toMatchObject({ pass: "forward", task: { task_id, requester: side, state: "open", digest } });
       for (const type of types.slice(1))
-        expect(told(judgeTask(envelope(type), side, undefined, 0, 10))).toBe("task_unknown");
+        expect(told(judgeTask(envelope(type), side, undefined, true, 0))).toBe("task_unknown");
     }
   });
 
   it("[T7] is one of so many that are open; a repeated request and others are not touched by that", () => {
-    expect(told(judgeTask(envelope("TASK_REQUEST"), 0, undefined, 10, 10))).toBe("too_many_tasks");
-    expect(told(judgeTask(envelope("TASK_REQUEST"), 0, task("open"), 10, 10))).toBe("absorb");
-    expect(told(judgeTask(envelope("TASK_RESPONSE"), 1, task("open"), 10, 10))).toBe("forward succeeded");
+    expect(told(judgeTask(envelope("TASK_REQUEST"), 0, undefined, false, 0))).toBe("too_many_tasks");
+    expect(told(judgeTask(envelope("TASK_REQUEST"), 0, task("open"), false, 0))).toBe("absorb");
+    expect(told(judgeTask(envelope("TASK_RESPONSE"), 1, task("open"), false, 0))).toBe("forward succeeded");
   });
 
   it.each(["succeeded", "failed", "cancelled"] as const)("[T4] ends %s, and its response is kept", (status) => {
     const data = { task_id, status, result: 1 };
-    const judged = judgeTask(envelope("TASK_RESPONSE", data), 1, task("open"), 1, 10);
+    const judged = judgeTask(envelope("TASK_RESPONSE", data), 1, task("open"), true, 0);
     expect(judged).toEqual({
       pass: "forward",
-      closed: true,
       task: { ...task("open"), state: status, response: JSON.stringify(data) },
     });
   });
 
   it("[T3] tells a repetition from another request by capability and input", () => {
-    const judged = (data: object) => told(judgeTask(envelope("TASK_REQUEST", data), 0, task("open"), 1, 10));
+    const judged = (data: object) => told(judgeTask(envelope("TASK_REQUEST", data), 0, task("open"), true, 0));
     expect(judged({ ...request, input: { a: 1, b: [2] } })).toBe("absorb");
     expect(judged({ ...request, capability: "mul" })).toBe("task_conflict");
     expect(judged({ ...request, input: { a: 1, b: [3] } })).toBe("task_conflict");
