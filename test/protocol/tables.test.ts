@@ -48,7 +48,7 @@ describe("limits", () => {
       [{ deadlineGraceMs: limits.cancelGraceMs }, "more patient than a deadline"],
       [{ windowBytes: 1 }, "one frame must fit the window"],
       [{ ringBytesMax: 1 }, "one window of history"],
-      [{ cursorLagMessagesMax: 200 }, "most of the window"],
+      [{ cursorLagMessagesMax: 129, ringRowsMax: 2048 }, "most of the window"],
       [{ cursorLagBytesMax: limits.windowBytes }, "most of the window"],
       [{ pauseAtShare: 0.2 }, "PAUSE comes above RESUME"],
       [{ pauseAtShare: 1 }, "PAUSE comes above RESUME"],

@@ -18,7 +18,6 @@ everyWay(
     const nowhere = uuid();
     const lines = [
       duo.message(1, "intrusion"),
-      duo.resume(0, 1),
       { ...duo.ack(0), id: uuid() },
       duo.of("PAUSE"),
       duo.of("SESSION_ACCEPT"),
@@ -37,6 +36,11 @@ everyWay(
         session_id: duo.session_id,
         data: errorBody("session_unknown"),
       });
+    }
+    for (const session_id of [duo.session_id, nowhere]) {
+      await stranger.tell({ ...duo.resume(0, 1), session_id });
+      const { data } = await stranger.connection.next("SESSION_RESUMED");
+      expect(data).toEqual({ outcome: "unknown", received: 0, delivered: 0 });
     }
     const knocks = await Promise.all(
       [duo.session_id, nowhere].map((session) =>

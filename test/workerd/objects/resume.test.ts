@@ -149,8 +149,8 @@ everyWay(
 
     const unknown = { ...duo.resume(0, 1), session_id: uuid() };
     await a.tell(unknown);
-    const { data } = await a.connection.next("ERROR", ({ in_reply_to }) => in_reply_to === unknown.id);
-    expect(data.reason).toBe("session_unknown");
+    const { data } = await a.connection.next("SESSION_RESUMED", ({ in_reply_to }) => in_reply_to === unknown.id);
+    expect(data).toEqual({ outcome: "unknown", received: 0, delivered: 0 });
   },
 );
 
