@@ -1,0 +1,49 @@
+// What an agent's application knew, in a file that only grows and outlives its process: one line per fact, written before
+// anything else happens. (`write` hands it to the operating system: it survives SIGKILL of the process, which is what is tested.)
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+
+/**
+ * `sent`: given to the SDK. `stored`: the SDK said that the broker has it. `taken`: the application has it. `ended`: nothing
+ * more will be sent in that stream, and `n` is its last number. `cancelled`: the task that was request `n` of the stream ended
+ * so; steps that came too late for it were refused.
+ */
+export const facts = ["sent", "stored", "taken", "ended", "cancelled"] as const;
+export type Fact = (typeof facts)[number];
+
+export interface Entry {
+  fact: Fact;
+  /** Unique in the whole run: names the session's link, the sender and its incarnation, and the kind. Without spaces. */
+  stream: string;
+  /** 1, 2, 3 … in its stream. */
+  n: number;
+}
+
+export class Ledger {
+  readonly #file: number;
+  readonly counts: Record<Fact, number> = { sent: 0, stored: 0, taken: 0, ended: 0, cancelled: 0 };
+
+  constructor(path: string) {
+    this.#file = openSync(path, "a");
+  }
+
+  note(fact: Fact, stream: string, n: number): void {
+    writeSync(this.#file, `${fact} ${stream} ${n}\n`);
+    this.counts[fact]++;
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}
+
+/** The facts of a ledger in the order in which they were noted. A line that a kill tore apart is no fact. */
+export function readLedger(path: string): Entry[] {
+  const entries: Entry[] = [];
+  for (const line of readFileSync(path, "utf8").split("\n")) {
+    const [fact, stream, n] = line.split(" ");
+    const known = facts.find((one) => one === fact);
+    if (known === undefined || stream === undefined || !/^\d+$/.test(n ?? "")) continue;
+    entries.push({ fact: known, stream, n: Number(n) });
+  }
+  return entries;
+}

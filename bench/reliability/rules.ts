@@ -1,0 +1,69 @@
+// What the processes of a chaos run tell each other over IPC, and how streams are named. Types and pure functions only.
+import type { Fact } from "./ledger.ts";
+
+/** One session's place in the run: the same through all incarnations of its agents. */
+export interface LinkPlan {
+  link: string;
+  peer: string;
+  /** Whether this agent opens it. */
+  opens: boolean;
+}
+
+/** Everything that an agent's process is started with. */
+export interface AgentPlan {
+  agent: string;
+  /** 1, and one more after each kill. */
+  incarnation: number;
+  url: string;
+  caFile: string;
+  certFile: string;
+  keyFile: string;
+  direct: boolean;
+  seed: number;
+  links: LinkPlan[];
+  /** Whom it opens short sessions with. */
+  peers: string[];
+  /** Where it keeps what its application knows: a folder of its own, kept through kills. */
+  folder: string;
+  /** Messages per second in each direction of each link, on average. */
+  rate: number;
+}
+
+export type Order = { kind: "settle" } | { kind: "leave" };
+
+/** From an agent's process to the run. */
+export type Report =
+  | { kind: "ready" }
+  | { kind: "counts"; counts: Record<Fact, number>; waiting: number; reconnects: number }
+  /** Something that must not happen, and why. */
+  | { kind: "trouble"; text: string }
+  /** Everything that it sent was stored and taken; every task that it asked for has its outcome. */
+  | { kind: "settled" }
+  | { kind: "left" };
+
+export const report = (message: Report): void => void process.send?.(message);
+
+const separator = "/";
+
+/** Messages, and requests of tasks. */
+export const streamOf = (link: string, agent: string, incarnation: number, kind: "m" | "r"): string =>
+  [link, `${agent}.${incarnation}`, kind].join(separator);
+
+/** The steps of one task and, as the last number, its result. */
+export const stepsOf = (requests: string, n: number, agent: string, incarnation: number): string =>
+  [requests, n, `${agent}.${incarnation}`].join(separator);
+
+/** The incarnations that had a part in sending a stream, as `agent.incarnation`. */
+export const sendersOf = (stream: string): string[] =>
+  stream.split(separator).filter((part) => /^[a-z]+\.\d+$/.test(part));
+
+/** The application's own content. */
+export interface Numbered {
+  stream: string;
+  n: number;
+}
+
+export interface Work extends Numbered {
+  steps: number;
+  stepMs: number;
+}
