@@ -15,6 +15,7 @@ import type { ObjectEnv } from "./env.ts";
 import { identityOf } from "./identity.ts";
 import { decodeDirect, decodeRelayed, type Read } from "./reading.ts";
 import type { Answer, Sender } from "./rpc.ts";
+import { factsOf, type HistoryPage, type HistoryQuery, readHistory, type SessionFacts } from "./session-history.ts";
 import { SessionStore } from "./session-store.ts";
 import {
   acceptSocket,
@@ -126,6 +127,19 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   #detached({ agent, key }: SocketFacts): void {
     const side = this.#session.record?.agents.indexOf(agent);
     if (side === 0 || side === 1) this.#perform(this.#session.detached(side, key, Date.now()));
+  }
+
+  // --- what agents ask over HTTP: undefined where the session is not the agent's, which looks like one that is not there
+
+  describe(agent: string): SessionFacts | undefined {
+    const { record, progress } = this.#session;
+    return record?.agents.includes(agent) ? factsOf(record, progress, this.#store.lastWorkAt()) : undefined;
+  }
+
+  timeline(agent: string, query: HistoryQuery): HistoryPage | undefined {
+    if (!this.#session.isParticipant(agent)) return undefined;
+    const [a, b] = this.#session.progress;
+    return readHistory(this.ctx.storage.sql, [a.acked, b.acked], query);
   }
 
   // --- time
@@ -245,7 +259,15 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   async #index({ session_id, agents, state, ended, created_at }: SessionRecord): Promise<void> {
     const [initiator, responder] = agents;
     const live = isLive(state);
-    const row = { account: this.#account ?? "", id: session_id, initiator, responder, state, at: Date.now() };
+    const row = {
+      account: this.#account ?? "",
+      id: session_id,
+      initiator,
+      responder,
+      state,
+      createdAt: created_at,
+      at: Date.now(),
+    };
     const listed = ([0, 1] as const).map((side) =>
       this.#agentNamed(agents[side]).sessionChanged({ session_id, peer: agents[otherSide(side)], live }),
     );

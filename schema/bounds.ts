@@ -4,6 +4,13 @@ export const bounds = {
   /** Agents in one page. Their names are bound parameters of one query, of which D1 takes 100; each costs a call for its presence. */
   agentsPageMax: 50,
   agentsPageDefault: 20,
+  sessionsPageMax: 100,
+  sessionsPageDefault: 20,
+  /** Envelopes in one page of a session's timeline or of its dead letters … */
+  envelopesPageMax: 200,
+  envelopesPageDefault: 50,
+  /** … and the stored bytes that are read for it, once there is one row in it. */
+  envelopesPageBytesMax: 2 * 1024 * 1024,
   /** One certificate in PEM; a usual one has 1,000 to 3,000 characters. */
   certificateCharsMax: 16_384,
 } as const;

@@ -1,7 +1,7 @@
 // The shapes of HTTP requests and answers (zod): the source of validation and of GET /v1/openapi.json. No behaviour here.
 import { z } from "zod";
-import { Capability } from "../protocol/wire/envelope.ts";
-import { AgentId, CapabilityName } from "../protocol/wire/ids.ts";
+import { Capability, sessionStates } from "../protocol/wire/envelope.ts";
+import { AgentId, CapabilityName, Uuid } from "../protocol/wire/ids.ts";
 import { bounds } from "./bounds.ts";
 import { standings } from "./tables.ts";
 
@@ -92,3 +92,85 @@ export const ChangeAgent = z.strictObject({ status: z.enum(standings) }).meta({ 
 export const ChangedAgent = z
   .object({ account: AccountId, agent_id: AgentId, status: z.enum(standings), closed: z.int() })
   .meta({ id: "ChangedAgent" });
+
+const sessionHead = {
+  session_id: Uuid,
+  state: z.enum(sessionStates),
+  initiator: AgentId,
+  responder: AgentId,
+  reason: z.string().nullable().describe("why it ended"),
+  created_at: Time.describe("when it was offered"),
+};
+
+export const ListSessionsQuery = z.object({
+  state: z.enum(sessionStates).optional().describe("only sessions in that state"),
+  limit: z.coerce.number().int().min(1).max(bounds.sessionsPageMax).default(bounds.sessionsPageDefault),
+  cursor: z
+    .string()
+    .regex(/^\d{1,16}\.[0-9a-f-]{36}$/, "`next` of the page before, as it is")
+    .optional()
+    .describe("`next` of the page before"),
+});
+
+export const SessionEntry = z
+  .object({ ...sessionHead, updated_at: Time.describe("when it reached its state") })
+  .meta({ id: "SessionEntry" });
+
+export const SessionPage = z
+  .object({ sessions: z.array(SessionEntry), next: z.string().optional() })
+  .meta({ id: "SessionPage" });
+
+export const Session = z
+  .object({
+    ...sessionHead,
+    message: z.string().nullable().describe("what the responder said when it rejected"),
+    last_work_at: Time.nullable().describe("when the newest work was stored"),
+    ended_at: Time.nullable(),
+    streams: z
+      .array(
+        z.object({
+          from: AgentId,
+          attached: z.boolean().describe("the sender is attached, as far as the session knows"),
+          accepted: z.int().describe("stored through this `seq` of the sender"),
+          delivered: z.int().describe("acknowledged by the receiver through this `seq` of the sender"),
+          waiting: z.int().describe("envelopes that the receiver has not acknowledged"),
+          waiting_bytes: z.int(),
+        }),
+      )
+      .describe("the initiator's, the responder's"),
+  })
+  .meta({ id: "Session" });
+
+export const EnvelopesQuery = z.object({
+  after: z
+    .string()
+    .regex(/^\d{1,15}\.[01]\.\d{1,15}$/, "`next` of the page before, or an envelope's `cursor`, as it is")
+    .optional()
+    .describe("`next` of the page before, or the `cursor` of any envelope"),
+  limit: z.coerce.number().int().min(1).max(bounds.envelopesPageMax).default(bounds.envelopesPageDefault),
+  payloads: z.enum(["true", "false"]).default("false").describe("`true` adds each envelope's `data`"),
+});
+
+export const StoredEnvelope = z
+  .object({
+    cursor: z.string().describe("its place: `after` it comes the next one"),
+    type: z.string(),
+    id: Uuid,
+    from: AgentId,
+    seq: z.int().describe("in the stream towards its receiver"),
+    sender_seq: z.int().nullable().describe("in the stream of its sender; null where the broker made it"),
+    in_reply_to: Uuid.optional(),
+    task_id: Uuid.optional(),
+    bytes: z.int().describe("of the whole envelope, as it is stored"),
+    at: Time.describe("when it was stored"),
+    receipts: z.object({
+      stored: z.literal(true),
+      delivered: z.boolean().describe("its receiver acknowledged it"),
+    }),
+    data: z.unknown().optional(),
+  })
+  .meta({ id: "StoredEnvelope" });
+
+export const Timeline = z
+  .object({ envelopes: z.array(StoredEnvelope), next: z.string().optional() })
+  .meta({ id: "Timeline" });

@@ -88,5 +88,10 @@ export const sessions = sqliteTable(
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
   },
-  (t) => [primaryKey({ columns: [t.accountId, t.id] }), index("sessions_by_time").on(t.accountId, t.updatedAt)],
+  (t) => [
+    primaryKey({ columns: [t.accountId, t.id] }),
+    // One for each part in a session, newest first without sorting. Their columns never change: a new state costs one row.
+    index("sessions_by_initiator").on(t.accountId, t.initiator, t.createdAt, t.id),
+    index("sessions_by_responder").on(t.accountId, t.responder, t.createdAt, t.id),
+  ],
 );

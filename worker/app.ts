@@ -7,6 +7,7 @@ import { internalProblem, issuesOf, problem } from "./problem.ts";
 import { agentRoutes } from "./routes/agents.ts";
 import { certificateRoutes } from "./routes/certificates.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { sessionRoutes } from "./routes/sessions.ts";
 import { upgradeRoutes } from "./routes/upgrades.ts";
 import { version } from "./version.ts";
 
@@ -27,6 +28,7 @@ export function createApp(): OpenAPIHono<App> {
 
   healthRoutes(app);
   upgradeRoutes(app);
+  sessionRoutes(app);
   agentRoutes(app);
   certificateRoutes(app);
 

@@ -1,13 +1,15 @@
 // The two WebSocket routes. Identity first, so that a stranger learns nothing from later refusals; then the subprotocol; then
-// the object, which answers 101, or 404 where this agent has no such session.
+// the object, which answers 101, or 404 where this agent has no such session. Without an upgrade, a session is only looked at.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import { Uuid } from "../../protocol/wire/ids.ts";
+import { Session } from "../../schema/http.ts";
 import type { App } from "../env.ts";
 import { identified } from "../identity/middleware.ts";
 import { agentObject, sessionObject, upgradeRequest } from "../objects.ts";
 import { problem } from "../problem.ts";
-import { problems } from "./responses.ts";
+import { json, problems } from "./responses.ts";
+import { showSession } from "./sessions.ts";
 
 export const subprotocol = "agentworks.v1";
 
@@ -25,6 +27,12 @@ const upgradable = createMiddleware<App>(async (c, next) => {
   return problem(c, "subprotocol_required", { supported: [subprotocol] }, headers);
 });
 
+/** The same path for people: whoever asks for no upgrade at all is shown the session. */
+const unlessUpgrade = createMiddleware<App>(async (c, next) => {
+  if (c.req.raw.headers.has("Upgrade")) return next();
+  return showSession(c, c.req.param("session_id") ?? "");
+});
+
 const responses = { 101: { description: `a WebSocket that speaks ${subprotocol}` }, ...problems };
 const security = [{ clientCertificate: [] }];
 
@@ -39,10 +47,11 @@ const connect = createRoute({
 const direct = createRoute({
   method: "get",
   path: "/v1/sessions/{session_id}",
-  description: "A direct connection to one session of the agent. See PROTOCOL.",
+  description:
+    "A session of the agent: its state, as exactly as the session itself knows it. With an `Upgrade`, a direct connection to it: see PROTOCOL.",
   security,
   request: { params: z.object({ session_id: Uuid }) },
-  responses,
+  responses: { 200: json(Session, "the session, where no `Upgrade` was asked for"), ...responses },
 });
 
 export function upgradeRoutes(app: OpenAPIHono<App>): void {
@@ -58,7 +67,7 @@ export function upgradeRoutes(app: OpenAPIHono<App>): void {
     );
   });
 
-  app.get(direct.getRoutingPath(), identified, upgradable, async (c) => {
+  app.get(direct.getRoutingPath(), identified, unlessUpgrade, upgradable, async (c) => {
     const { identity } = c.var;
     const session = Uuid.safeParse(c.req.param("session_id"));
     if (!session.success) return problem(c, "session_unknown");

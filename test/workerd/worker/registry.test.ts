@@ -171,16 +171,16 @@ describe("lists of agents", () => {
 });
 
 describe("the index of sessions", () => {
-  const record = { account, id: "s-1", initiator: "a", responder: "b" };
+  const record = { account, id: "s-1", initiator: "a", responder: "b", createdAt: 50 };
   const row = async () => (await db.select().from(sessions).where(eq(sessions.id, "s-1")))[0];
 
   it("keeps the newest state, whatever the order of the writes", async () => {
     await saveSession(db, { ...record, state: "pending", at: 100 });
     await saveSession(db, { ...record, state: "closed", reason: "done", at: 300 });
     await saveSession(db, { ...record, state: "active", at: 200 });
-    expect(await row()).toMatchObject({ state: "closed", reason: "done", createdAt: 100, updatedAt: 300 });
+    expect(await row()).toMatchObject({ state: "closed", reason: "done", createdAt: 50, updatedAt: 300 });
     await saveSession(db, { ...record, state: "expired", at: 300 });
-    expect(await row()).toMatchObject({ state: "expired", reason: null, createdAt: 100, updatedAt: 300 });
+    expect(await row()).toMatchObject({ state: "expired", reason: null, createdAt: 50, updatedAt: 300 });
   });
 
   it("separates accounts", async () => {
