@@ -5,12 +5,12 @@ import { encode } from "../wire/codec.ts";
 import {
   type BrokerEnvelope,
   type Capability,
+  type DeliveredEnvelope,
   type FromBroker,
   type FromClient,
-  isWork,
+  isDelivered,
   type ResumeOutcome,
   type WorkData,
-  type WorkEnvelope,
   type WorkType,
 } from "../wire/envelope.ts";
 import type { AgentId, Uuid } from "../wire/ids.ts";
@@ -23,20 +23,23 @@ interface Outgoing extends Span {
 
 /**
  * offering, accepting: waiting for the broker's SESSION_ACCEPT · ready: accepted, and this connection is attached ·
- * resuming: accepted, SESSION_RESUME sent or to be sent · ended: no work will flow again.
+ * resuming: accepted, SESSION_RESUME sent or to be sent · recovering: the same, without a memory of it · ended: no work will flow again.
  */
 export type ClientState =
   | { name: "offering"; offer: FromClient<"SESSION_INIT">; asked: boolean }
   | { name: "accepting"; accept: FromClient<"SESSION_ACCEPT">; asked: boolean }
   | { name: "ready" }
   | { name: "resuming"; asked: boolean }
+  | { name: "recovering"; asked: boolean }
   | { name: "ended"; reason: string; detail: string };
 
 /** What the application hears. `work` comes in order and once. */
 export type ClientEvent =
   | { kind: "accepted"; capabilities: Capability[] }
   | { kind: "resumed" }
-  | { kind: "work"; envelope: WorkEnvelope }
+  /** Work through `sent` may have been taken in an earlier life; `requested` are tasks that this agent asked for then. */
+  | { kind: "recovered"; sent: number; requested: readonly Uuid[] }
+  | { kind: "work"; envelope: DeliveredEnvelope }
   | { kind: "receipts"; stored: number; delivered: number }
   | { kind: "flow"; paused: boolean }
   | { kind: "fault"; fault: FromBroker<"ERROR"> }
@@ -44,7 +47,8 @@ export type ClientEvent =
 
 export class ClientSession {
   readonly session_id: Uuid;
-  readonly peer: AgentId;
+  /** Of a session that was opened by a capability: "" until it is accepted. */
+  #peer: AgentId;
   #state: ClientState;
   #epoch = "";
   readonly #in = new ReceiveStream();
@@ -62,27 +66,45 @@ export class ClientSession {
 
   private constructor(session_id: Uuid, peer: AgentId, state: ClientState, mint: () => Uuid) {
     this.session_id = session_id;
-    this.peer = peer;
+    this.#peer = peer;
     this.#state = state;
     this.#mint = mint;
   }
 
-  /** Opens a session: the first line it gives out is SESSION_INIT. */
-  static offer(session_id: Uuid, to: AgentId, metadata: unknown, mint: () => Uuid): ClientSession {
+  /**
+   * Opens a session: the first line it gives out is SESSION_INIT.
+   * @param to undefined: the broker finds an agent for `more.capability`
+   */
+  static offer(
+    session_id: Uuid,
+    to: AgentId | undefined,
+    metadata: unknown,
+    mint: () => Uuid,
+    more: { capability?: string; ttl_ms?: number } = {},
+  ): ClientSession {
     const offer = {
       type: "SESSION_INIT",
       id: mint(),
       session_id,
       to,
-      data: metadata === undefined ? {} : { metadata },
+      data: { ...more, ...(metadata !== undefined && { metadata }) },
     } as const;
-    return new ClientSession(session_id, to, { name: "offering", offer, asked: false }, mint);
+    return new ClientSession(session_id, to ?? "", { name: "offering", offer, asked: false }, mint);
   }
 
   /** Accepts an offer: the first line it gives out is SESSION_ACCEPT. */
   static accept(offer: FromBroker<"SESSION_INIT">, mint: () => Uuid): ClientSession {
     const accept = { type: "SESSION_ACCEPT", id: mint(), session_id: offer.session_id, in_reply_to: offer.id } as const;
     return new ClientSession(offer.session_id, offer.from, { name: "accepting", accept, asked: false }, mint);
+  }
+
+  /** A session of an earlier life of this agent: the first line it gives out asks where its streams stand (A8). */
+  static recover(session_id: Uuid, peer: AgentId, mint: () => Uuid): ClientSession {
+    return new ClientSession(session_id, peer, { name: "recovering", asked: false }, mint);
+  }
+
+  get peer(): AgentId {
+    return this.#peer;
   }
 
   get state(): ClientState["name"] {
@@ -135,7 +157,7 @@ export class ClientSession {
   /** A connection is up: what comes next is INIT, ACCEPT or RESUME. */
   connected(): void {
     const state = this.#state;
-    if (state.name === "offering" || state.name === "accepting") state.asked = false;
+    if (state.name === "offering" || state.name === "accepting" || state.name === "recovering") state.asked = false;
     else if (state.name !== "ended") this.#state = { name: "resuming", asked: false };
   }
 
@@ -167,7 +189,7 @@ export class ClientSession {
       state.asked = true;
       return [encode(state.name === "offering" ? state.offer : state.accept)];
     }
-    if (state.name === "resuming") {
+    if (state.name === "resuming" || state.name === "recovering") {
       if (state.asked) return [];
       state.asked = true;
       return [this.#resumeLine()];
@@ -184,6 +206,10 @@ export class ClientSession {
   }
 
   #resumeLine(): string {
+    const { session_id } = this;
+    if (this.#state.name === "recovering") {
+      return encode({ type: "SESSION_RESUME", id: this.#mint(), session_id, data: { received: null } });
+    }
     return encode({
       type: "SESSION_RESUME",
       id: this.#mint(),
@@ -216,7 +242,7 @@ export class ClientSession {
   /** One envelope of the broker's for this session. */
   receive(envelope: BrokerEnvelope): ClientEvent[] {
     if (this.#state.name === "ended") return [];
-    if (isWork(envelope)) return this.#receiveWork(envelope);
+    if (isDelivered(envelope)) return this.#receiveWork(envelope);
     switch (envelope.type) {
       case "SESSION_ACCEPT":
         return this.#accepted(envelope);
@@ -242,7 +268,7 @@ export class ClientSession {
     }
   }
 
-  #receiveWork(envelope: WorkEnvelope): ClientEvent[] {
+  #receiveWork(envelope: DeliveredEnvelope): ClientEvent[] {
     const verdict = this.#in.judge(envelope.seq);
     if (verdict === "duplicate") {
       this.#saidTaken = Math.min(this.#saidTaken, this.#taken - 1);
@@ -258,6 +284,7 @@ export class ClientSession {
 
   #accepted(envelope: FromBroker<"SESSION_ACCEPT">): ClientEvent[] {
     this.#epoch = envelope.data.epoch;
+    this.#peer = envelope.data.peer;
     const first = this.#state.name === "offering" || this.#state.name === "accepting";
     if (!first) return [];
     this.#state = { name: "ready" };
@@ -265,6 +292,7 @@ export class ClientSession {
   }
 
   #resumed({ data, limit }: FromBroker<"SESSION_RESUMED">): ClientEvent[] {
+    if (this.#state.name === "recovering") return this.#recovered(data, limit);
     if (this.#state.name !== "resuming") return [];
     const receipts = this.#receipts(data.received, data.delivered, limit);
     if (data.outcome !== "resumed")
@@ -274,6 +302,20 @@ export class ClientSession {
     this.#flying = 0;
     this.#paused = false;
     return [...receipts, { kind: "resumed" }];
+  }
+
+  #recovered(data: FromBroker<"SESSION_RESUMED">["data"], limit: number): ClientEvent[] {
+    if (data.outcome !== "resumed") return this.#end(`resume_${data.outcome}`, outcomeDetail[data.outcome]);
+    const { epoch = "", received, delivered, taken = 0, sent = taken, requested = [] } = data;
+    this.#epoch = epoch;
+    this.#out.startAfter(received);
+    this.#in.last = taken;
+    this.#taken = taken;
+    this.#saidTaken = taken;
+    this.#delivered = delivered;
+    this.#limit = limit;
+    this.#state = { name: "ready" };
+    return [{ kind: "recovered", sent, requested }];
   }
 
   #receipts(stored: number, delivered: number, limit: number): ClientEvent[] {

@@ -54,6 +54,14 @@ export class SendStream<T extends Span> {
     return this.#spans.splice(0, done);
   }
 
+  /** Begins where another life of this end had come to: everything through `last` is done. Only while nothing is queued. */
+  startAfter(last: number): void {
+    if (this.#spans.length > 0) throw new Error("a stream that holds something cannot begin anew");
+    this.next = last + 1;
+    this.acked = last;
+    this.sent = last;
+  }
+
   /** A new attachment has everything through `received`: all after it is to be sent again (S8). */
   rewind(received: number): void {
     this.sent = received;

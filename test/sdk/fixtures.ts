@@ -39,7 +39,8 @@ export class Stage implements AsyncDisposable {
   }
 
   async connect(agentId: string, more: Partial<ConnectOptions> = {}, timing?: Timing): Promise<Agent> {
-    const options = { reconnect: { baseMs: 5, maxMs: 50 }, ...(await this.options(agentId)), ...more };
+    // What one test leaves open must not come back in the next.
+    const options = { reconnect: { baseMs: 5, maxMs: 50 }, recover: false, ...(await this.options(agentId)), ...more };
     const agent = await (timing === undefined ? connect(options) : connectWith(options, timing));
     this.#agents.push(agent);
     return agent;

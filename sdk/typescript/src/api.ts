@@ -11,6 +11,11 @@ export interface ConnectOptions extends CredentialOptions {
   direct?: boolean;
   /** Bounds of the random waits between attempts, in milliseconds; false: the first loss is final. Default 100 ms … 30 s. */
   reconnect?: Backoff | false;
+  /**
+   * Goes on with the sessions that an earlier life of this agent left open: they come out of `sessions()`, and their open
+   * tasks go to the handlers again. Register handlers right after `connect`. Default true.
+   */
+  recover?: boolean;
   /** Judges an offered session; false or a reason rejects it. Default: every offer of the account's agents is accepted. */
   accept?: (offer: Offer) => boolean | { reject: string };
   /** Ends the attempt to connect. Without it `connect` tries until the broker answers or refuses for good. */
@@ -33,6 +38,10 @@ export interface TaskContext {
   readonly id: string;
   readonly session: Session;
   readonly requester: string;
+  /** True when an earlier life of this agent may have begun it: check what it has done already, by `id`. */
+  readonly redelivered: boolean;
+  /** When the broker ends the task, if the requester said so. */
+  readonly deadline: Date | undefined;
   /** Aborted when the requester cancels or the session ends. Stop then; what is returned all the same still counts. */
   readonly signal: AbortSignal;
   /** Tells the requester how far it is. Resolves when stored; rejects as `Session.send` does. */
@@ -85,7 +94,7 @@ export interface Agent extends AsyncDisposable {
    * offer_expired, too_many_sessions, self_session, aborted.
    */
   open(peer: string, options?: OpenOptions): Promise<Session>;
-  /** Sessions that peers opened. Each goes to one reader; handlers work whether or not anybody reads. */
+  /** Sessions that peers opened, or an earlier life of this agent. Each goes to one reader; handlers work whether or not anybody reads. */
   sessions(): AsyncIterableIterator<Session>;
   /** All agents of the account, or those that announced `capability`. */
   agents(query?: { capability?: string }): Promise<ListedAgent[]>;
@@ -114,13 +123,17 @@ export interface Message {
   readonly seq: number;
   /** RFC 3339, when the sender said so. */
   readonly timestamp?: string;
+  /** True when an earlier life of this agent may have taken it already. */
+  readonly redelivered?: true;
 }
 
 export interface RequestOptions {
   /** Aborting it cancels the task; `result` still tells how the task ended. */
   signal?: AbortSignal;
-  /** A UUIDv7 of your own: asking again with it never runs the task twice. */
+  /** A UUIDv7 of your own: asking again with it never runs the task twice, not even after a crash of this program. */
   task_id?: string;
+  /** The task must be done in this time, in milliseconds (at most 24 hours): else `result` rejects with TaskExpired. */
+  deadlineMs?: number;
 }
 
 /** A task that this agent asked for. None of its promises must be awaited. */
@@ -148,6 +161,10 @@ export interface Session {
   readonly peer: string;
   /** What the peer can do, as it said when the session was accepted. */
   readonly capabilities: readonly Capability[];
+  /** True for a session that an earlier life of this program had, and that goes on here; then `capabilities` is empty. */
+  readonly recovered: boolean;
+  /** After recovery: the ids of tasks that the earlier life asked for and that are open. `request` with one waits for it. */
+  readonly requested: readonly string[];
   request<Result = unknown, Progress = unknown>(
     capability: string,
     input: unknown,

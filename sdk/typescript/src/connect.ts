@@ -22,12 +22,12 @@ function connectUrl(url: string): URL {
 
 /** `connect` with clocks of one's own: for tests. */
 export async function connectWith(options: ConnectOptions, timing: Timing): Promise<Agent> {
-  const { direct = false, accept, signal } = options;
+  const { direct = false, recover = true, accept, signal } = options;
   const url = connectUrl(options.url);
   const reconnect = options.reconnect ?? { baseMs: limits.reconnectBaseMs, maxMs: limits.reconnectMaxMs };
   const credentials = await readCredentials(options);
   if (signal?.aborted) throw clientError("aborted", undefined, { cause: signal.reason });
-  const agent = new LiveAgent({ url, credentials, timing, reconnect, direct, accept, random: Math.random });
+  const agent = new LiveAgent({ url, credentials, timing, reconnect, direct, recover, accept, random: Math.random });
   const abort = () => void agent.close();
   signal?.addEventListener("abort", abort, { once: true });
   try {

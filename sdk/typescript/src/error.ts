@@ -97,6 +97,15 @@ export class TaskCancelled extends AgentworksError {
   }
 }
 
+/** The deadline passed before the performer answered. It may have done its work all the same. */
+export class TaskExpired extends AgentworksError {
+  override readonly name = "TaskExpired";
+
+  constructor(detail = "The deadline passed before the performer answered.") {
+    super({ reason: "deadline_exceeded", code: "out_of_range", detail, retryable: true });
+  }
+}
+
 /** An error of the client's own making. */
 export function clientError(reason: ClientReason, detail?: string, options?: ErrorOptions): AgentworksError {
   const [code, retryable, usual] = clientReasons[reason];

@@ -21,6 +21,9 @@ interface Entry {
   readonly waiting: Fifo<Job>;
 }
 
+/** How long a task of a young agent waits for a handler that is registered a little later. */
+const youthMs = 2_000;
+
 const draining: TaskError = { reason: "agent_draining", message: "The agent takes no new tasks.", retryable: true };
 
 export class Handlers {
@@ -28,6 +31,16 @@ export class Handlers {
   #running = 0;
   #draining = false;
   #idle: Deferred<void> | undefined;
+  /** Tasks that came before their handler. Recovered sessions bring them at once, and programs register one by one. */
+  #early: { name: string; job: Job }[] | undefined = [];
+
+  constructor() {
+    setTimeout(() => {
+      const early = this.#early ?? [];
+      this.#early = undefined;
+      for (const { name, job } of early) this.submit(name, job);
+    }, youthMs).unref();
+  }
 
   /** What the agent announces. */
   get capabilities(): Capability[] {
@@ -47,6 +60,9 @@ export class Handlers {
     const before = this.#entries.get(name);
     if (before !== undefined) Object.assign(before, { capability: parsed.data, handler });
     else this.#entries.set(name, { capability: parsed.data, handler, running: 0, waiting: new Fifo() });
+    const early = this.#early?.filter((one) => one.name === name) ?? [];
+    this.#early = this.#early?.filter((one) => one.name !== name);
+    for (const { job } of early) this.submit(name, job);
   }
 
   /** Starts the job now, or when it is its turn; refuses it when nobody performs that here, or while draining. */
@@ -54,6 +70,7 @@ export class Handlers {
     if (this.#draining) return job.refuse(draining);
     const entry = this.#entries.get(name);
     if (entry === undefined) {
+      if (this.#early !== undefined) return void this.#early.push({ name, job });
       return job.refuse({ reason: "capability_unknown", message: `This agent has no handler for ${name}.` });
     }
     entry.waiting.push(job);
@@ -79,6 +96,8 @@ export class Handlers {
   /** Refuses what has not started and what comes. Resolves when nothing runs any more. */
   drain(): Promise<void> {
     this.#draining = true;
+    for (const { job } of this.#early ?? []) job.refuse(draining);
+    this.#early = undefined;
     for (const { waiting } of this.#entries.values()) {
       for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) job.refuse(draining);
     }

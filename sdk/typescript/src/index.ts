@@ -20,4 +20,4 @@ export type {
 export type { Backoff } from "./backoff.ts";
 export { connect } from "./connect.ts";
 export type { CredentialOptions, Pem } from "./credentials.ts";
-export { AgentworksError, TaskCancelled, TaskFailed } from "./error.ts";
+export { AgentworksError, TaskCancelled, TaskExpired, TaskFailed } from "./error.ts";

@@ -1,8 +1,9 @@
 // An agent as the application holds it: its connection, its sessions, and the one flush per turn that sends what they have.
 // What a session or a task means is decided elsewhere; here lines are gathered into frames and envelopes handed out.
-import type { ClientSession } from "../../../protocol/session/client.ts";
+import { ClientSession } from "../../../protocol/session/client.ts";
 import { decodeBrokerFrame, encode, packFrames } from "../../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, FromBroker, ListedAgent } from "../../../protocol/wire/envelope.ts";
+import { limits } from "../../../protocol/wire/limits.ts";
 import type { Agent, ConnectOptions, HandleOptions, Handler, OpenOptions, Session, Status } from "./api.ts";
 import { Calls } from "./calls.ts";
 import { Channel } from "./channel.ts";
@@ -16,15 +17,19 @@ import { LiveSession } from "./live-session.ts";
 import { mint } from "./mint.ts";
 import { judgeOffer, openSession } from "./offers.ts";
 import { Outlet } from "./outlet.ts";
+import { Recent } from "./recent.ts";
 import { Statuses } from "./statuses.ts";
 import { sdkVersion } from "./version.ts";
 
 export interface AgentSetup extends ConnectionOptions {
   direct: boolean;
   accept: ConnectOptions["accept"];
+  recover: boolean;
 }
 
 const normalClosure = 1000;
+/** Ended sessions that are remembered, lest the broker's list bring one back: as many as may be open at all. */
+const endedHereMax = limits.openSessionsMax;
 
 export class LiveAgent implements Agent, Host {
   id = "";
@@ -34,6 +39,7 @@ export class LiveAgent implements Agent, Host {
   readonly #setup: AgentSetup;
   readonly #connection: Connection;
   readonly #sessions = new Map<string, LiveSession>();
+  readonly #endedHere = new Recent(endedHereMax);
   readonly #directs = new Map<string, Connection>();
   readonly #calls: Calls;
   readonly #statuses = new Statuses();
@@ -147,6 +153,7 @@ export class LiveAgent implements Agent, Host {
 
   ended(session: LiveSession): void {
     this.#sessions.delete(session.id);
+    this.#endedHere.add(session.id);
     this.#outlet.forget(session);
     this.#directs.get(session.id)?.stop(normalClosure, "the session has ended");
     this.#directs.delete(session.id);
@@ -210,7 +217,16 @@ export class LiveAgent implements Agent, Host {
     this.account = data.account;
     this.#connection.settled();
     this.#registering.resolve();
+    if (this.#setup.recover && this.#draining === undefined) this.#recover(data.sessions);
     this.tell({ type: "connected", agent: data.agent });
+  }
+
+  /** Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them. */
+  #recover(listed: FromBroker<"REGISTER_ACK">["data"]["sessions"]): void {
+    for (const { session_id, peer } of listed) {
+      if (this.#sessions.has(session_id) || this.#endedHere.has(session_id)) continue;
+      this.#begin(ClientSession.recover(session_id, peer, mint));
+    }
   }
 
   #judge(offer: FromBroker<"SESSION_INIT">): void {

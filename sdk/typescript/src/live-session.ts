@@ -2,7 +2,7 @@
 // something counts as taken; when and where its lines are sent is the agent's business. No sockets here.
 import type { ClientEvent, ClientSession } from "../../../protocol/session/client.ts";
 import { encode } from "../../../protocol/wire/codec.ts";
-import type { BrokerEnvelope, Capability, WorkEnvelope } from "../../../protocol/wire/envelope.ts";
+import type { BrokerEnvelope, Capability, DeliveredEnvelope } from "../../../protocol/wire/envelope.ts";
 import type { Message, Receipt, RequestOptions, Session, SessionEnd, Task } from "./api.ts";
 import type { Connection } from "./connection.ts";
 import { jsonOf } from "./content.ts";
@@ -23,8 +23,12 @@ export class LiveSession implements Session {
   capabilities: readonly Capability[] = [];
   /** A connection of its own, once it has one: its lines go there only. */
   route: Connection | undefined;
-  /** Whether a peer opened it. */
+  /** Whether this program did not open it: a peer did, or an earlier life of this agent. */
   readonly offered: boolean;
+  readonly recovered: boolean;
+  requested: readonly string[] = [];
+  /** Work through this `seq` may have been taken in an earlier life. */
+  #sentBefore = 0;
   readonly #core: ClientSession;
   readonly #host: Host;
   readonly #inbox: Inbox;
@@ -47,7 +51,8 @@ export class LiveSession implements Session {
   constructor(core: ClientSession, host: Host) {
     this.#core = core;
     this.#host = host;
-    this.offered = core.state === "accepting";
+    this.offered = core.state !== "offering";
+    this.recovered = core.state === "recovering";
     const wake = () => host.wake(this);
     this.#inbox = new Inbox((seq) => {
       core.take(seq);
@@ -204,6 +209,12 @@ export class LiveSession implements Session {
         this.#hold.healed();
         this.route?.settled();
         return this.#pausing.attached();
+      case "recovered":
+        this.#hold.healed();
+        this.#sentBefore = event.sent;
+        this.requested = event.requested;
+        this.#opening.resolve();
+        return this.#host.opened(this);
       case "flow":
         return this.#host.tell({ type: event.paused ? "paused" : "resumed", session: this });
       case "fault":
@@ -217,10 +228,11 @@ export class LiveSession implements Session {
     }
   }
 
-  #work(envelope: WorkEnvelope): void {
-    if (envelope.type === "MESSAGE") return this.#messages.arrived(envelope);
+  #work(envelope: DeliveredEnvelope): void {
+    const redelivered = envelope.seq <= this.#sentBefore;
+    if (envelope.type === "MESSAGE") return this.#messages.arrived(envelope, redelivered);
     const slot = this.#inbox.arrived({ seq: envelope.seq, taken: false });
-    if (envelope.type === "TASK_REQUEST") return this.#performer.request(envelope, slot);
+    if (envelope.type === "TASK_REQUEST") return this.#performer.request(envelope, slot, redelivered);
     if (envelope.type === "SESSION_CLOSE") return this.#peerCloses(envelope.data.reason ?? "closed", slot);
     if (envelope.type === "TASK_PROGRESS") this.#requests.progress(envelope);
     else if (envelope.type === "TASK_RESPONSE") this.#requests.response(envelope);

@@ -9,14 +9,16 @@ class Incoming implements Slot, Message {
   readonly id: string;
   readonly seq: number;
   readonly timestamp?: string;
+  readonly redelivered?: true;
   // Private, so that a program that prints or compares messages sees only what was sent.
   #taken = false;
 
-  constructor({ data, id, seq, timestamp }: FromBroker<"MESSAGE">) {
+  constructor({ data, id, seq, timestamp }: FromBroker<"MESSAGE">, redelivered: boolean) {
     this.content = data.content;
     this.id = id;
     this.seq = seq;
     if (timestamp !== undefined) this.timestamp = timestamp;
+    if (redelivered) this.redelivered = true;
   }
 
   get taken(): boolean {
@@ -46,8 +48,8 @@ export class Messages {
     return this.#channel[Symbol.asyncIterator]();
   }
 
-  arrived(envelope: FromBroker<"MESSAGE">): void {
-    const incoming = this.#inbox.arrived(new Incoming(envelope));
+  arrived(envelope: FromBroker<"MESSAGE">, redelivered: boolean): void {
+    const incoming = this.#inbox.arrived(new Incoming(envelope, redelivered));
     if (this.#unwanted && this.#channel.readers === 0) this.#inbox.done(incoming);
     else this.#channel.push(incoming);
   }

@@ -29,6 +29,8 @@ function taskErrorOf(error: unknown): TaskError {
 class Performance implements Job, TaskContext {
   readonly id: string;
   readonly session: Session;
+  readonly redelivered: boolean;
+  readonly deadline: Date | undefined;
   readonly #input: unknown;
   readonly #say: Say;
   readonly #began: () => void;
@@ -41,7 +43,10 @@ class Performance implements Job, TaskContext {
     session: Session,
     say: Say,
     hooks: { began(): void; ended(): void },
+    redelivered: boolean,
   ) {
+    this.redelivered = redelivered;
+    this.deadline = data.deadline === undefined ? undefined : new Date(data.deadline);
     this.id = data.task_id;
     this.session = session;
     this.#input = data.input;
@@ -128,13 +133,12 @@ export class Performer {
   }
 
   /** The number of the request is taken when its handler starts, so that a busy agent slows its requesters down. */
-  request(envelope: FromBroker<"TASK_REQUEST">, slot: Slot): void {
+  request(envelope: FromBroker<"TASK_REQUEST">, slot: Slot, redelivered: boolean): void {
     const { task_id, capability } = envelope.data;
     if (this.#open.has(task_id)) return this.#inbox.done(slot);
-    const task = new Performance(envelope, this.#session, this.#say, {
-      began: () => this.#inbox.done(slot),
-      ended: () => this.#open.delete(task_id),
-    });
+    const hooks = { began: () => this.#inbox.done(slot), ended: () => this.#open.delete(task_id) };
+    const again = redelivered || envelope.data.redelivered === true;
+    const task = new Performance(envelope, this.#session, this.#say, hooks, again);
     this.#open.set(task_id, task);
     this.#handlers.submit(capability, task);
   }

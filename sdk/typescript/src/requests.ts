@@ -6,12 +6,21 @@ import type { Receipt, RequestOptions, Task } from "./api.ts";
 import { Channel } from "./channel.ts";
 import { jsonOf } from "./content.ts";
 import { type Deferred, deferred, rejected } from "./deferred.ts";
-import { AgentworksError, clientError, TaskCancelled, TaskFailed, wireError } from "./error.ts";
+import { AgentworksError, clientError, TaskCancelled, TaskExpired, TaskFailed, wireError } from "./error.ts";
 import type { Say, Sent } from "./receipts.ts";
 
 /** Progress that nobody reads: the newest of it. */
 const unreadProgressMax = 1024;
 const reasonCharsMax = 1024;
+
+/** The member that says when the task is due, or nothing. Throws invalid_argument beyond the protocol's bound. */
+function deadlineIn(deadlineMs: number | undefined): string {
+  if (deadlineMs === undefined) return "";
+  if (!(deadlineMs >= 0 && deadlineMs <= limits.deadlineMsMax)) {
+    throw clientError("invalid_argument", `deadlineMs is 0 to ${limits.deadlineMsMax} milliseconds.`);
+  }
+  return `,"deadline":"${new Date(Date.now() + deadlineMs).toISOString()}"`;
+}
 
 class RequestedTask implements Task {
   readonly id: Uuid;
@@ -67,6 +76,7 @@ class RequestedTask implements Task {
   respond({ status, result, error }: FromBroker<"TASK_RESPONSE">["data"]): void {
     this.#settle();
     if (status === "succeeded") this.#outcome.resolve(result);
+    else if (status === "expired") this.#outcome.reject(new TaskExpired(error?.message));
     else if (status === "cancelled") this.#outcome.reject(new TaskCancelled(error?.message));
     else this.#outcome.reject(new TaskFailed(error ?? { reason: "failed", message: "The performer said no more." }));
   }
@@ -88,7 +98,12 @@ export class Requests {
   }
 
   /** @param performing tasks of the session that this agent performs: both kinds share the broker's bound (L9) */
-  ask(capability: string, input: unknown, { signal, task_id }: RequestOptions, performing: number): RequestedTask {
+  ask(
+    capability: string,
+    input: unknown,
+    { signal, task_id, deadlineMs }: RequestOptions,
+    performing: number,
+  ): RequestedTask {
     const id = task_id ?? this.#mint();
     const before = this.#open.get(id);
     if (before !== undefined) return before;
@@ -100,7 +115,7 @@ export class Requests {
       }
       if (signal?.aborted) throw new TaskCancelled("The signal was aborted before the task was sent.");
       if (this.#open.size + performing >= limits.openTasksMax) throw wireError("too_many_tasks");
-      const data = `{"task_id":"${id}","capability":"${capability}","input":${jsonOf(input)}}`;
+      const data = `{"task_id":"${id}","capability":"${capability}","input":${jsonOf(input)}${deadlineIn(deadlineMs)}}`;
       task = new RequestedTask(id, this.#say("TASK_REQUEST", data), (reason) => this.#cancel(id, reason));
     } catch (refused) {
       return new RequestedTask(id, { refused }, () => undefined);
