@@ -1,11 +1,10 @@
 // The processes of a chaos run: a broker, and agents that reach it each through a cable of their own. It starts, kills and
 // restarts them; what they say to each other is not its business.
 import { type ChildProcess, fork } from "node:child_process";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type BrokerChild, killChild, startBrokerChild } from "../../scripts/broker/child.ts";
+import { type BrokerChild, killChild, startBrokerChild, workerdPidOf } from "../../scripts/broker/child.ts";
 import { type Cable, layCable } from "../../scripts/cable.ts";
 import { certifyAgent } from "../../scripts/certificates/certify.ts";
 import { Failure } from "../../scripts/failure.ts";
@@ -135,16 +134,12 @@ export class Stage {
     await this.#startBroker();
   }
 
-  /** The workerd of our own broker, as its lock names it; the broker starts the next one by itself. */
+  /** The broker starts the next one by itself. */
   async #killWorkerd(): Promise<void> {
-    const pid = async () => {
-      const { workerd } = JSON.parse(await readFile(join(this.state, "lock"), "utf8")) as { workerd?: { pid: number } };
-      return workerd?.pid;
-    };
-    const before = await pid();
+    const before = await workerdPidOf(this.state);
     if (before === undefined) throw new Error("the broker's lock names no workerd");
     process.kill(before, "SIGKILL");
-    while ((await pid()) === before) await sleep(pollMs);
+    while ((await workerdPidOf(this.state)) === before) await sleep(pollMs);
   }
 
   async end(): Promise<void> {

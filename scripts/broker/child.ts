@@ -51,6 +51,12 @@ export async function startBrokerChild(
   }
 }
 
+/** The workerd of the broker that runs on a state folder, as its lock names it; `undefined` while there is none. */
+export async function workerdPidOf(state: string): Promise<number | undefined> {
+  const lock = JSON.parse(await readFile(join(state, "lock"), "utf8")) as { workerd?: { pid: number } };
+  return lock.workerd?.pid;
+}
+
 async function whenThere(file: string, signal: AbortSignal): Promise<{ agentsUrl: string }> {
   while (!signal.aborted) {
     const text = await readFile(file, "utf8").catch(() => undefined);
