@@ -119,8 +119,13 @@ export class Outbox {
     const fresh = spans.map((span) => this.#bodies[stream].get(span.row));
     const first = out.sent + 1;
     out.sent = last;
-    if (fresh.every((body) => body !== undefined)) this.#transmit.push({ do: "send", to, attach, frames: fresh });
-    else {
+    // A stream that was rewound in this very event is read back, so that it can be seen what goes twice.
+    if (!this.#sentMoved && fresh.every((body) => body !== undefined)) {
+      this.#transmit.push({ do: "send", to, attach, frames: fresh });
+    } else {
+      // It was rewound again: what was to be replayed before goes with this. A frame of RESUMEs is answered with one window.
+      const stale = (effect: Effect) => effect.do === "replay" && effect.to === to && effect.last >= first;
+      this.#transmit = this.#transmit.filter((effect) => !stale(effect));
       this.#transmit.push({ do: "replay", to, attach, first, last });
       // No new row tells how far it was sent. Forgotten, the same would be replayed at each acknowledgement.
       this.#sentMoved = true;
@@ -185,7 +190,10 @@ export class Outbox {
     }
     if (record && this.#recordChanged) rows.push({ do: "record", record: structuredCopy(record) });
     const replies: Effect[] = this.#replies.length > 0 ? [{ do: "reply", lines: this.#replies }] : [];
-    return [...rows, ...this.#persist, ...replies, ...this.#transmit, ...this.#notify];
+    // However often a frame asks, its offer goes out once.
+    const offer = this.#notify.findLastIndex((effect) => effect.do === "offer");
+    const notices = this.#notify.filter((effect, i) => effect.do !== "offer" || i === offer);
+    return [...rows, ...this.#persist, ...replies, ...this.#transmit, ...notices];
   }
 
   /** Cursors that nothing else stores are stored when losing them would cost a good part of the window. */
