@@ -8,13 +8,21 @@ const count = z.number().int().nonnegative();
 const position = z.number().int().positive();
 const shortText = z.string().max(1024);
 
+/** An object as it was given, whatever its keys: `z.record` would leave `__proto__` out (E4). */
+const JsonObject = z
+  .custom<Record<string, unknown>>(
+    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+    "Invalid input: expected an object",
+  )
+  .meta({ type: "object", additionalProperties: true });
+
 /** What an agent can do. Schemas are JSON Schema documents that the broker passes on and does not judge. */
 export const Capability = z.object({
   name: CapabilityName,
   version: z.string().max(64).optional(),
   description: shortText.optional(),
-  input_schema: z.record(z.string(), z.unknown()).optional(),
-  output_schema: z.record(z.string(), z.unknown()).optional(),
+  input_schema: JsonObject.optional(),
+  output_schema: JsonObject.optional(),
   max_concurrency: z.number().int().min(1).max(10_000).optional(),
 });
 export type Capability = z.infer<typeof Capability>;

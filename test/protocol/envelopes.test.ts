@@ -101,6 +101,18 @@ describe("envelopes", () => {
     expect((decoded.envelope as { admin?: boolean }).admin).toBeUndefined();
   });
 
+  it("[E4, R6] a capability's schemas pass with all their keys", () => {
+    const schema = '{"type":"object","__proto__":{"admin":true},"constructor":1}';
+    const capability = `{"name":"c","input_schema":${schema},"output_schema":${schema}}`;
+    const decoded = decodeClientLine(`{"type":"REGISTER","id":"${id}","data":{"capabilities":[${capability}]}}`);
+    if (!decoded.ok) throw new Error(decoded.fault.reason);
+    expect(encode(decoded.envelope)).toContain(capability);
+    for (const wrong of ["[]", "null", "1", '"{}"']) {
+      const data = `{"capabilities":[{"name":"c","input_schema":${wrong}}]}`;
+      expect(decodeClientLine(`{"type":"REGISTER","id":"${id}","data":${data}}`).ok, wrong).toBe(false);
+    }
+  });
+
   it.each(["__proto__", "constructor", "toString", "hasOwnProperty"])("[E5] %s is no type", (type) => {
     expect(decodeClientLine(`{"type":"${type}"}`)).toEqual({ ok: false, fault: { reason: "unknown_type" } });
   });
