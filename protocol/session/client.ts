@@ -62,6 +62,8 @@ export class ClientSession {
   #closeSeq: number | undefined;
   /** The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1). */
   #flying = 0;
+  /** The id of the SESSION_RESUME that waits for its answer. */
+  #question: Uuid | undefined;
   readonly #mint: () => Uuid;
 
   private constructor(session_id: Uuid, peer: AgentId, state: ClientState, mint: () => Uuid) {
@@ -156,6 +158,7 @@ export class ClientSession {
 
   /** A connection is up: what comes next is INIT, ACCEPT or RESUME. */
   connected(): void {
+    this.#question = undefined;
     const state = this.#state;
     if (state.name === "offering" || state.name === "accepting" || state.name === "recovering") state.asked = false;
     else if (state.name !== "ended") this.#state = { name: "resuming", asked: false };
@@ -163,6 +166,7 @@ export class ClientSession {
 
   /** Attach again on the same connection: frames were lost on the way, or acknowledgements stopped (A5). */
   reattach(): void {
+    this.#question = undefined;
     const state = this.#state;
     if (state.name === "ready") this.#state = { name: "resuming", asked: false };
     else if (state.name !== "ended") state.asked = false;
@@ -207,13 +211,15 @@ export class ClientSession {
 
   #resumeLine(): string {
     const { session_id } = this;
+    const id = this.#mint();
+    this.#question = id;
     if (this.#state.name === "recovering") {
-      return encode({ type: "SESSION_RESUME", id: this.#mint(), session_id, data: { received: null } });
+      return encode({ type: "SESSION_RESUME", id, session_id, data: { received: null } });
     }
     return encode({
       type: "SESSION_RESUME",
-      id: this.#mint(),
-      session_id: this.session_id,
+      id,
+      session_id,
       ack: this.#taken,
       data: { epoch: this.#epoch, received: this.#in.last, first: this.#out.acked + 1, next: this.#out.next },
     });
@@ -291,7 +297,9 @@ export class ClientSession {
     return [{ kind: "accepted", capabilities: envelope.data.capabilities }, ...this.#receipts(0, 0, envelope.limit)];
   }
 
-  #resumed({ data, limit }: FromBroker<"SESSION_RESUMED">): ClientEvent[] {
+  #resumed({ data, limit, in_reply_to }: FromBroker<"SESSION_RESUMED">): ClientEvent[] {
+    // The answer to an older question is about numbers that have moved since: it may even say gap.
+    if (in_reply_to !== undefined && in_reply_to !== this.#question) return [];
     if (this.#state.name === "recovering") return this.#recovered(data, limit);
     if (this.#state.name !== "resuming") return [];
     const receipts = this.#receipts(data.received, data.delivered, limit);

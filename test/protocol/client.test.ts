@@ -31,6 +31,31 @@ describe.each(memories)("the client half (evicting: $evicting)", (options) => {
     expect(half(link.a).backlog).toEqual({ messages: 0, bytes: 0 });
   });
 
+  it("[A2, A5] only the answer to its latest SESSION_RESUME counts: one to an older question may say gap by now", () => {
+    const link = Link.open(options);
+    link.b.reconnect();
+    const [older = ""] = half(link.b).lines();
+    half(link.b).reattach();
+    const [newer = ""] = half(link.b).lines();
+    link.say(link.b, JSON.parse(older));
+    expect(half(link.b).state).toBe("resuming");
+    link.say(link.b, JSON.parse(newer));
+    send(link.a, "one", "two");
+    link.run();
+    // The older question comes once more, after receipts that it does not know of.
+    link.b.reconnect();
+    const [latest = ""] = half(link.b).lines();
+    link.say(link.b, JSON.parse(older));
+    // A broker that kept its memory says gap to it.
+    const outcomes = link.b.got.flatMap((one) => (one.type === "SESSION_RESUMED" ? [one.data.outcome] : []));
+    expect(outcomes).toEqual(["resumed", "resumed", options.evicting ? "resumed" : "gap"]);
+    expect(half(link.b).state).toBe("resuming");
+    link.say(link.b, JSON.parse(latest));
+    send(link.a, "three");
+    link.run();
+    expect(link.b.work()).toEqual([{ content: "one" }, { content: "two" }, { content: "three" }]);
+  });
+
   it("[B1, B2] one frame is in flight; what queues up meanwhile shares the next, half a frame at most", () => {
     const link = Link.open(options);
     send(link.a, 0);
