@@ -347,10 +347,13 @@ export class ClientSession {
         // All of them say the same: what is on the way is not what the broker expects. Attach again, from where it stands.
         this.#reattachOnce();
         return [{ kind: "fault", fault }];
-      case "session_unknown":
       case "session_exists":
       case "self_session":
       case "too_many_sessions":
+        // They refuse INIT or ACCEPT. Once the session is open the question was a late copy, and its answer is about nothing.
+        if (this.#state.name !== "offering" && this.#state.name !== "accepting") return [{ kind: "fault", fault }];
+        return this.#end(fault.data.reason, fault.data.detail);
+      case "session_unknown":
       case "session_closed":
       // An envelope that the broker cannot take stops the stream: nothing after it would ever be in sequence.
       case "invalid_envelope":

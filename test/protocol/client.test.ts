@@ -56,6 +56,23 @@ describe.each(memories)("the client half (evicting: $evicting)", (options) => {
     expect(link.b.work()).toEqual([{ content: "one" }, { content: "two" }, { content: "three" }]);
   });
 
+  it("[N3, X3] a refusal of SESSION_INIT that comes once the session is open ends nothing", () => {
+    const link = new Link(options);
+    link.a.session = ClientSession.offer(link.session_id, "analyst", undefined, mint);
+    const [init = ""] = half(link.a).lines();
+    link.say(link.a, JSON.parse(init));
+    link.run();
+    send(link.a, "one");
+    link.run();
+    // The same question again, late: by now it is refused.
+    link.say(link.a, JSON.parse(init));
+    expect(errorsOf(link.a)).toEqual(["session_exists"]);
+    expect(half(link.a).state).toBe("ready");
+    send(link.a, "two");
+    link.run();
+    expect(link.b.work()).toEqual([{ content: "one" }, { content: "two" }]);
+  });
+
   it("[B1, B2] one frame is in flight; what queues up meanwhile shares the next, half a frame at most", () => {
     const link = Link.open(options);
     send(link.a, 0);
