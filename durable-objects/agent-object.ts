@@ -1,226 +1,202 @@
 // An agent on the edge: its one live connection, and a relay between that and its sessions. It holds no message state and may
-// lose any frame without harm; whatever must not be lost is the session's. What it stores: which connection is the newest, what
-// the agent announced, and its open sessions.
+// lose any frame without harm; whatever must not be lost is the session's. What it stores is in `agent-store.ts`.
 import { DurableObject } from "cloudflare:workers";
-import { drizzle } from "drizzle-orm/d1";
-import { errorLine } from "../protocol/wire/codec.ts";
-import type { Capability, ClientEnvelope, FromClient } from "../protocol/wire/envelope.ts";
+import type { Offer } from "../protocol/session/effects.ts";
+import { errorLine, packFrames } from "../protocol/wire/codec.ts";
+import type { ClientEnvelope, FromClient } from "../protocol/wire/envelope.ts";
 import { closeCodeOf, closeCodes, type ErrorReason } from "../protocol/wire/errors.ts";
-import { Uuid, uuidv7 } from "../protocol/wire/ids.ts";
+import type { Uuid } from "../protocol/wire/ids.ts";
 import { announcedLimits, limits } from "../protocol/wire/limits.ts";
 import { routeFrame, type Step } from "../protocol/wire/route.ts";
-import { listAgents, replaceCapabilities } from "../schema/registry.ts";
+import { Directory } from "./agent-directory.ts";
+import { Places } from "./agent-places.ts";
+import { Relay, refuseLines } from "./agent-relay.ts";
+import { Router } from "./agent-router.ts";
 import { AgentStore } from "./agent-store.ts";
 import type { ObjectEnv } from "./env.ts";
+import { freshId } from "./fresh-id.ts";
 import { identityOf } from "./identity.ts";
-import type { SessionNotice } from "./rpc.ts";
-import type { SessionObject } from "./session-object.ts";
+import type { Room, SessionNotice } from "./rpc.ts";
 import {
   acceptSocket,
-  closeIfExpired,
   closeIfRevoked,
   closeSocket,
-  openSocket,
+  Gate,
+  isSilent,
+  liveSocket,
   openSockets,
   reciprocate,
   type SocketFacts,
+  say,
 } from "./sockets.ts";
 
 interface Connection extends SocketFacts {
   registered: boolean;
+  /** REGISTER_ACK was said: offers go out. */
+  welcomed?: boolean;
 }
 
 const factsOf = (socket: WebSocket) => socket.deserializeAttachment() as Connection;
 
 export class AgentObject extends DurableObject<ObjectEnv> {
   readonly #store: AgentStore;
-  readonly #sessions = new Map<string, DurableObjectStub<SessionObject>>();
+  readonly #places: Places;
+  readonly #directory: Directory;
+  readonly #relay: Relay;
+  readonly #gate = new Gate();
 
   constructor(ctx: DurableObjectState, env: ObjectEnv) {
     super(ctx, env);
     this.#store = new AgentStore(ctx.storage.sql);
+    this.#places = new Places(this.#store);
+    this.#relay = new Relay(ctx, env, this.#store, new Router(env, this.#store));
+    this.#directory = new Directory(env, this.#store);
   }
 
   // --- the connection
 
   override fetch(request: Request): Response {
     const identity = identityOf(request);
-    const facts: Connection = {
-      ...identity,
-      key: `c${this.#store.nextConnection(identity.account, identity.agent)}`,
-      registered: false,
-    };
+    const now = Date.now();
+    const key = `c${this.#store.nextConnection(identity.account, identity.agent)}`;
+    const facts: Connection = { ...identity, key, seenAt: now, registered: false };
     const response = acceptSocket(this.ctx, facts);
-    this.ctx.waitUntil(closeIfRevoked(this.ctx, this.env.DB, facts, Date.now()));
+    this.ctx.waitUntil(closeIfRevoked(this.ctx, this.env.DB, facts, now));
     return response;
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
     const facts = factsOf(socket);
-    if (closeIfExpired(socket, facts, Date.now())) return;
-    if (typeof message !== "string") return this.#say(socket, errorLine({ reason: "binary_frame" }));
+    if (!this.#gate.admits(socket, facts, Date.now())) return;
+    if (typeof message !== "string") return say(socket, errorLine({ reason: "binary_frame" }));
     for (const step of routeFrame(message)) this.#take(socket, facts, step);
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
+    this.#gate.forget(factsOf(socket));
     reciprocate(socket, code);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#gate.forget(factsOf(socket));
   }
 
   #take(socket: WebSocket, facts: Connection, step: Step): void {
     if (step.to === "sender") {
-      this.#say(socket, errorLine(step.fault));
+      say(socket, errorLine(step.fault));
       const close = closeCodeOf(step.fault.reason);
       if (close !== undefined) closeSocket(socket, close, "see the ERROR before this");
     } else if (step.to === "connection") this.#takeOwn(socket, facts, step.envelope);
-    else if (!facts.registered) this.#refuseLines(socket, step.lines, "not_registered");
-    else if (step.opens && this.#store.isFull(step.session_id)) {
-      this.#refuseLines(socket, step.lines, "too_many_sessions");
-    } else this.#relay(socket, facts, step.session_id, step.lines, step.opens ? "opens" : "work");
+    else if (!facts.registered) refuseLines(socket, step.lines, "not_registered");
+    else this.#relay.take(socket, facts, step);
   }
 
   #takeOwn(socket: WebSocket, facts: Connection, envelope: ClientEnvelope): void {
-    if (envelope.type === "HEARTBEAT") return this.#say(socket, '{"type":"HEARTBEAT_ACK"}');
+    if (envelope.type === "HEARTBEAT") return say(socket, '{"type":"HEARTBEAT_ACK"}');
     const id = envelope.id === undefined ? {} : { id: envelope.id };
     if (envelope.from !== undefined && envelope.from !== facts.agent) {
-      return this.#say(socket, errorLine({ reason: "from_mismatch", ...id }));
+      return say(socket, errorLine({ reason: "from_mismatch", ...id }));
     }
     if (envelope.type === "REGISTER") return this.#register(socket, facts, envelope);
-    if (!facts.registered) return this.#say(socket, errorLine({ reason: "not_registered", ...id }));
+    if (!facts.registered) return say(socket, errorLine({ reason: "not_registered", ...id }));
     if (envelope.type === "CAPABILITY_ANNOUNCE") return this.#announce(socket, facts, envelope);
-    if (envelope.type === "AGENT_QUERY") return this.#answer(socket, this.#query(facts, envelope));
-    if (envelope.type === "PAUSE" || envelope.type === "RESUME") {
-      for (const { session_id } of this.#store.sessions()) {
-        this.#relay(socket, facts, session_id, [JSON.stringify({ type: envelope.type, session_id })], "to all");
-      }
-    }
+    if (envelope.type === "AGENT_QUERY") return this.#query(socket, facts, envelope);
+    if (envelope.type === "PAUSE" || envelope.type === "RESUME") this.#relay.toAll(socket, facts, envelope.type);
   }
 
   // --- registration
 
   #register(socket: WebSocket, facts: Connection, { id, data }: FromClient<"REGISTER">): void {
-    if (facts.registered) return this.#say(socket, errorLine({ reason: "already_registered", id }));
+    if (facts.registered) return say(socket, errorLine({ reason: "already_registered", id }));
     for (const other of openSockets(this.ctx)) {
       if (other !== socket && factsOf(other).registered) closeSocket(other, closeCodes.superseded, "superseded");
     }
     facts.registered = true;
     socket.serializeAttachment(facts);
-    const { agent, account } = facts;
-    const ack = () => ({
-      type: "REGISTER_ACK",
-      id: this.#id(),
-      in_reply_to: id,
-      data: {
-        agent,
-        account,
-        limits: announcedLimits,
-        heartbeat_ms: limits.heartbeatIntervalMs,
-        sessions: this.#store.sessions(),
-      },
-    });
     // The usual reconnect announces what was announced before: answered at once, no query.
-    if (this.#store.hasCapabilities(data.capabilities)) this.#say(socket, JSON.stringify(ack()));
-    else this.#answer(socket, this.#publish(facts, data.capabilities).then(ack));
+    if (this.#store.hasCapabilities(data.capabilities)) return this.#welcome(socket, id);
+    this.#after(socket, this.#directory.publish(facts, data.capabilities), () => this.#welcome(socket, id));
+  }
+
+  /** Says who the agent is and what is open, then hands over the offers that waited. */
+  #welcome(socket: WebSocket, in_reply_to: Uuid): void {
+    if (socket.readyState !== WebSocket.OPEN) return;
+    const facts = factsOf(socket);
+    const { agent, account } = facts;
+    const heartbeat_ms = limits.heartbeatIntervalMs;
+    const data = { agent, account, limits: announcedLimits, heartbeat_ms, sessions: this.#store.sessions() };
+    say(socket, JSON.stringify({ type: "REGISTER_ACK", id: freshId(), in_reply_to, data }));
+    socket.serializeAttachment({ ...facts, welcomed: true });
+    for (const frame of packFrames(this.#store.offers(Date.now()))) say(socket, frame);
   }
 
   #announce(socket: WebSocket, facts: Connection, { id, data }: FromClient<"CAPABILITY_ANNOUNCE">): void {
     const capabilities = data.capabilities.map(({ name }) => name);
-    const ack = () => ({ type: "CAPABILITY_ACK", id: this.#id(), in_reply_to: id, data: { capabilities } });
-    this.#answer(socket, this.#publish(facts, data.capabilities).then(ack));
-  }
-
-  /** To the registry first: what was acknowledged can be found there. */
-  async #publish({ account, agent }: Connection, capabilities: Capability[]): Promise<void> {
-    this.#store.saveCapabilities(capabilities, false);
-    await replaceCapabilities(drizzle(this.env.DB), account, agent, capabilities);
-    this.#store.saveCapabilities(capabilities, true);
-  }
-
-  async #query({ account, agent: self }: Connection, { id, data }: FromClient<"AGENT_QUERY">): Promise<object> {
-    const page = await listAgents(drizzle(this.env.DB), account, { ...data, schemas: false });
-    const agents = await Promise.all(
-      page.agents.map(async ({ agent, capabilities, last_connected_at: at }) => ({
-        agent,
-        capabilities,
-        connected: agent === self || (at !== null && (await this.#isConnected(account, agent))),
-      })),
-    );
-    return { type: "AGENT_LIST", id: this.#id(), in_reply_to: id, data: { ...page, agents } };
-  }
-
-  async #isConnected(account: string, agent: string): Promise<boolean> {
-    return (await this.env.AGENTS.getByName(`${account}/${agent}`).presence()).connected;
-  }
-
-  // --- the relay
-
-  #relay(
-    socket: WebSocket,
-    facts: Connection,
-    session_id: string,
-    lines: string[],
-    what: "work" | "opens" | "to all",
-  ): void {
-    const { account, agent, key: connection } = facts;
-    const capabilities = what === "opens" ? { capabilities: this.#store.capabilities() } : {};
-    const sender = { account, agent, connection, ...capabilities, toAll: what === "to all" };
-    const answered = this.#session(account, session_id).receive(sender, lines.join("\n"));
-    this.ctx.waitUntil(
-      answered.then(
-        ({ frames, close }) => {
-          for (const frame of frames) this.#say(socket, frame);
-          if (close !== undefined) closeSocket(socket, close.code, close.reason);
-        },
-        () => {
-          // After an exception a stub is broken; and nobody knows what arrived. The client attaches again (A5).
-          this.#sessions.delete(session_id);
-          this.#say(socket, errorLine({ reason: "relay_lost", session_id }));
-        },
-      ),
+    this.#after(socket, this.#directory.publish(facts, data.capabilities), () =>
+      say(socket, JSON.stringify({ type: "CAPABILITY_ACK", id: freshId(), in_reply_to: id, data: { capabilities } })),
     );
   }
 
-  #session(account: string, session_id: string): DurableObjectStub<SessionObject> {
-    let stub = this.#sessions.get(session_id);
-    if (stub === undefined) {
-      stub = this.env.SESSIONS.getByName(`${account}/${session_id}`);
-      this.#sessions.set(session_id, stub);
-    }
-    return stub;
+  #query(socket: WebSocket, facts: Connection, { id, data }: FromClient<"AGENT_QUERY">): void {
+    this.#after(socket, this.#directory.query(facts, data), (page) =>
+      say(socket, JSON.stringify({ type: "AGENT_LIST", id: freshId(), in_reply_to: id, data: page })),
+    );
   }
 
-  #refuseLines(socket: WebSocket, lines: string[], reason: ErrorReason): void {
-    for (const line of lines) {
-      const { id, session_id } = JSON.parse(line);
-      this.#say(socket, errorLine({ reason, ...(Uuid.safeParse(id).success && { id }), session_id }));
-    }
-  }
-
-  // --- what sessions and the Worker ask
+  // --- what sessions, other agents and the Worker ask
 
   /** Frames of a session for one connection. False when that connection is not there any more: nothing was sent. */
   deliver(connection: string, frames: string[]): boolean {
-    const socket = openSocket(this.ctx, connection);
+    const socket = liveSocket(this.ctx, connection, Date.now());
     if (socket === undefined || !factsOf(socket).registered) return false;
     for (const frame of frames) socket.send(frame);
     return true;
   }
 
-  /** An offer (a SESSION_INIT line) for whatever connection is live. False when there is none. */
-  offer(line: string): boolean {
-    const socket = this.#live();
-    socket?.send(line);
-    return socket !== undefined;
+  /**
+   * An offer for this agent: it is kept until it is answered or ends, and goes to whatever connection is live then.
+   * @param known the registry has the agent; needed only where it was never connected
+   * @returns why it was not taken; `agent_unknown` where nobody but the registry can tell
+   */
+  offer(offer: Offer, known: boolean): ErrorReason | undefined {
+    const now = Date.now();
+    const socket = this.#live(now);
+    if (socket === undefined) {
+      if (!known && this.#store.identity() === undefined) return "agent_unknown";
+      if (!offer.waits) return "agent_offline";
+    }
+    const refusal = this.#places.take(offer, now);
+    if (refusal === undefined && socket !== undefined && factsOf(socket).welcomed) say(socket, offer.line);
+    return refusal;
+  }
+
+  /** The room for one more session with a capability. Undefined: not connected, or not announced. */
+  room(capability: string): Room | undefined {
+    const now = Date.now();
+    return this.#live(now) && this.#places.room(capability, now);
+  }
+
+  /** Keeps a place for an offer that will come at once; false when there is none left. */
+  keepPlace(session_id: string, capability: string): boolean {
+    const now = Date.now();
+    return this.#live(now) !== undefined && this.#places.keep(session_id, capability, now);
   }
 
   /** A session became live, or ended. */
-  sessionChanged({ session_id, peer, live }: SessionNotice): void {
-    if (live) return this.#store.addSession(session_id, peer);
-    this.#store.removeSession(session_id);
-    this.#sessions.delete(session_id);
+  sessionChanged({ session_id, peer, live, capability }: SessionNotice): void {
+    if (live) this.#store.liveSession(session_id, peer, capability);
+    else this.#relay.forget(session_id);
   }
 
   presence(): { connected: boolean } {
-    return { connected: this.#live() !== undefined };
+    return { connected: this.#live(Date.now()) !== undefined };
+  }
+
+  /** Sends the agent to connect anew, here and in its sessions. Answers how many sockets were open here. */
+  async drain(): Promise<number> {
+    const line = () => JSON.stringify({ type: "GOAWAY", id: freshId(), data: { reason: "draining" } });
+    for (const socket of openSockets(this.ctx)) say(socket, line());
+    return this.disconnect(closeCodes.draining, "draining");
   }
 
   /** Closes every socket of the agent, here and in its sessions. Answers how many were open here. */
@@ -229,40 +205,27 @@ export class AgentObject extends DurableObject<ObjectEnv> {
     const first = open[0];
     for (const socket of open) closeSocket(socket, code, reason);
     const identity = this.#store.identity() ?? (first && factsOf(first));
-    if (identity !== undefined) {
-      const { account, agent } = identity;
-      const told = this.#store
-        .sessions()
-        .map(({ session_id }) => this.#session(account, session_id).expel(agent, code, reason));
-      await Promise.all(told);
-    }
+    if (identity !== undefined) await this.#relay.expel(identity, code, reason);
     return open.length;
   }
 
   // --- small things
 
-  #live(): WebSocket | undefined {
-    return openSockets(this.ctx).find((socket) => factsOf(socket).registered);
+  /** The registered connection, if its client is there. */
+  #live(now: number): WebSocket | undefined {
+    return openSockets(this.ctx).find((socket) => {
+      const facts = factsOf(socket);
+      return facts.registered && !isSilent(this.ctx, socket, facts, now);
+    });
   }
 
-  #say(socket: WebSocket, text: string): void {
-    if (socket.readyState === WebSocket.OPEN) socket.send(text);
-  }
-
-  #answer(socket: WebSocket, made: Promise<object>): void {
+  #after<T>(socket: WebSocket, made: Promise<T>, then: (made: T) => void): void {
     this.ctx.waitUntil(
-      made.then(
-        (envelope) => this.#say(socket, JSON.stringify(envelope)),
-        (cause) => {
-          console.error(JSON.stringify({ event: "answer_failed", cause: String(cause) }));
-          this.#say(socket, errorLine({ reason: "internal" }));
-          closeSocket(socket, closeCodes.internal, "internal");
-        },
-      ),
+      made.then(then).catch((cause) => {
+        console.error(JSON.stringify({ event: "answer_failed", cause: String(cause) }));
+        say(socket, errorLine({ reason: "internal" }));
+        closeSocket(socket, closeCodes.internal, "internal");
+      }),
     );
-  }
-
-  #id(): string {
-    return uuidv7(Date.now(), crypto.getRandomValues(new Uint8Array(10)));
   }
 }

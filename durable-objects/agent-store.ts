@@ -1,11 +1,22 @@
-// An agent's SQLite: the number of its newest connection, what it announced, its open sessions. Written per connection and per
-// session, never per message.
+// An agent's SQLite: the number of its newest connection, what it announced, its open sessions, the offers that wait for its
+// answer, and whose turn it is where it opens sessions by capability. Written per connection and per session, never per message.
+import type { Offer } from "../protocol/session/effects.ts";
 import type { Capability } from "../protocol/wire/envelope.ts";
 import { limits } from "../protocol/wire/limits.ts";
 
 const tables = [
   "CREATE TABLE IF NOT EXISTS agent (id INTEGER PRIMARY KEY CHECK (id = 0), account TEXT NOT NULL, name TEXT NOT NULL, connection INTEGER NOT NULL, capabilities TEXT NOT NULL, published INTEGER NOT NULL)",
-  "CREATE TABLE IF NOT EXISTS sessions (session_id TEXT PRIMARY KEY, peer TEXT NOT NULL) WITHOUT ROWID",
+  // `until`: when a session that never came to life is forgotten. `capability`: what this agent was asked for, as its responder.
+  "CREATE TABLE IF NOT EXISTS sessions (session_id TEXT PRIMARY KEY, peer TEXT NOT NULL, live INTEGER NOT NULL DEFAULT 1, until INTEGER NOT NULL DEFAULT 0, capability TEXT) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS offers (session_id TEXT PRIMARY KEY, until INTEGER NOT NULL, capability TEXT, line TEXT NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS turns (capability TEXT PRIMARY KEY, after TEXT NOT NULL) WITHOUT ROWID",
+];
+
+/** What the table of sessions lacked when it was only (session_id, peer). */
+const additions = [
+  "ALTER TABLE sessions ADD COLUMN live INTEGER NOT NULL DEFAULT 1",
+  "ALTER TABLE sessions ADD COLUMN until INTEGER NOT NULL DEFAULT 0",
+  "ALTER TABLE sessions ADD COLUMN capability TEXT",
 ];
 
 interface AgentRow extends Record<string, SqlStorageValue> {
@@ -22,7 +33,17 @@ export class AgentStore {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    this.#exists = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'agent'").toArray().length > 0;
+    const made = sql.exec<{ sql: string }>("SELECT sql FROM sqlite_master WHERE name = 'sessions'").toArray()[0]?.sql;
+    this.#exists = made !== undefined;
+    if (made !== undefined && !made.includes("live")) {
+      for (const addition of additions) sql.exec(addition);
+      for (const table of tables) sql.exec(table);
+    }
+  }
+
+  #create(): void {
+    if (!this.#exists) for (const table of tables) this.#sql.exec(table);
+    this.#exists = true;
   }
 
   #row(): AgentRow | undefined {
@@ -37,8 +58,7 @@ export class AgentStore {
 
   /** The number of a new connection: higher than every one before it. */
   nextConnection(account: string, agent: string): number {
-    if (!this.#exists) for (const table of tables) this.#sql.exec(table);
-    this.#exists = true;
+    this.#create();
     const { connection } = this.#sql
       .exec<{ connection: number }>(
         `INSERT INTO agent VALUES (0, ?, ?, 1, '[]', 1)
@@ -65,16 +85,39 @@ export class AgentStore {
     this.#sql.exec("UPDATE agent SET capabilities = ?, published = ?", JSON.stringify(capabilities), Number(published));
   }
 
-  // --- open sessions
+  // --- sessions: those that live, and those that are about to
 
+  /** Those that live. */
   sessions(): { session_id: string; peer: string }[] {
     if (!this.#exists) return [];
-    return this.#sql.exec<{ session_id: string; peer: string }>("SELECT session_id, peer FROM sessions").toArray();
+    return this.#sql
+      .exec<{ session_id: string; peer: string }>("SELECT session_id, peer FROM sessions WHERE live = 1")
+      .toArray();
+  }
+
+  sessionIds(): string[] {
+    if (!this.#exists) return [];
+    const rows = this.#sql.exec<{ session_id: string }>("SELECT session_id FROM sessions").toArray();
+    return rows.map(({ session_id }) => session_id);
+  }
+
+  /** The other agent of a session on the list, where that is known. */
+  peerOf(session_id: string): string | undefined {
+    if (!this.#exists) return undefined;
+    const row = this.#sql
+      .exec<{ peer: string }>("SELECT peer FROM sessions WHERE session_id = ?", session_id)
+      .toArray();
+    return row[0]?.peer || undefined;
   }
 
   /** Whether the agent may not have one more; a session that it has already is no more. */
-  isFull(session_id: string): boolean {
-    if (!this.#exists) return false;
+  isFull(session_id: string, now: number): boolean {
+    if (!this.#exists || !this.#isAtLimit(session_id)) return false;
+    this.#sql.exec("DELETE FROM sessions WHERE live = 0 AND until <= ?", now);
+    return this.#isAtLimit(session_id);
+  }
+
+  #isAtLimit(session_id: string): boolean {
     const { open, known } = this.#sql
       .exec<{ open: number; known: number }>(
         "SELECT count(*) AS open, coalesce(sum(session_id = ?), 0) AS known FROM sessions",
@@ -84,11 +127,88 @@ export class AgentStore {
     return known === 0 && open >= limits.openSessionsMax;
   }
 
-  addSession(session_id: string, peer: string): void {
-    if (this.#exists) this.#sql.exec("INSERT OR IGNORE INTO sessions VALUES (?, ?)", session_id, peer);
+  /** The agent offers it, or is about to accept it. */
+  addSession(session_id: string, peer: string, now: number): void {
+    this.#sql.exec(
+      `INSERT OR IGNORE INTO sessions (session_id, peer, live, until, capability)
+       VALUES (?, ?, 0, ?, (SELECT capability FROM offers WHERE session_id = ?))`,
+      session_id,
+      peer,
+      now + limits.offerTtlMsMax,
+      session_id,
+    );
   }
 
+  /** It is active: no offer waits any more. */
+  liveSession(session_id: string, peer: string, capability: string | undefined): void {
+    this.#create();
+    this.#sql.exec(
+      `INSERT INTO sessions (session_id, peer, live, capability) VALUES (?, ?, 1, ?)
+       ON CONFLICT (session_id) DO UPDATE SET live = 1, peer = excluded.peer, capability = excluded.capability WHERE live = 0`,
+      session_id,
+      peer,
+      capability ?? null,
+    );
+    this.#sql.exec("DELETE FROM offers WHERE session_id = ?", session_id);
+  }
+
+  /** It is over, or never was. */
   removeSession(session_id: string): void {
-    if (this.#exists) this.#sql.exec("DELETE FROM sessions WHERE session_id = ?", session_id);
+    if (!this.#exists) return;
+    this.#sql.exec("DELETE FROM sessions WHERE session_id = ?", session_id);
+    this.#sql.exec("DELETE FROM offers WHERE session_id = ?", session_id);
+  }
+
+  // --- offers that wait for this agent's answer
+
+  /** Keeps it until it is answered or ends. False when too many wait already. */
+  addOffer({ session_id, until, capability, line }: Offer, now: number): boolean {
+    this.#create();
+    this.#sql.exec("DELETE FROM offers WHERE until <= ?", now);
+    const { waiting } = this.#sql
+      .exec<{ waiting: number }>("SELECT count(*) AS waiting FROM offers WHERE session_id <> ?", session_id)
+      .one();
+    if (waiting >= limits.offersMax) return false;
+    this.#sql.exec("INSERT OR IGNORE INTO offers VALUES (?, ?, ?, ?)", session_id, until, capability ?? null, line);
+    return true;
+  }
+
+  /** The lines of those that still wait, the oldest first (as far as their ids tell). */
+  offers(now: number): string[] {
+    if (!this.#exists) return [];
+    return this.#sql
+      .exec<{ line: string }>("SELECT line FROM offers WHERE until > ? ORDER BY session_id", now)
+      .toArray()
+      .map(({ line }) => line);
+  }
+
+  /** How many sessions and offers the agent has for a capability, without that one; and how many in all. */
+  engaged(capability: string, now: number, except = ""): { here: number; all: number } {
+    if (!this.#exists) return { here: 0, all: 0 };
+    return this.#sql
+      .exec<{ here: number; all: number }>(
+        `SELECT count(*) AS "all", coalesce(sum(capability = ?), 0) AS here FROM (
+           SELECT session_id, capability FROM sessions WHERE live = 1 OR until > ?
+           UNION ALL SELECT session_id, capability FROM offers
+             WHERE until > ? AND session_id NOT IN (SELECT session_id FROM sessions)
+         ) WHERE session_id <> ?`,
+        capability,
+        now,
+        now,
+        except,
+      )
+      .one();
+  }
+
+  // --- turns: after whom the next search for a capability begins
+
+  turn(capability: string): string {
+    if (!this.#exists) return "";
+    const row = this.#sql.exec<{ after: string }>("SELECT after FROM turns WHERE capability = ?", capability).toArray();
+    return row[0]?.after ?? "";
+  }
+
+  saveTurn(capability: string, after: string): void {
+    this.#sql.exec("INSERT OR REPLACE INTO turns VALUES (?, ?)", capability, after);
   }
 }

@@ -18,6 +18,8 @@ export interface Answer {
   frames: string[];
   /** The sender's connection must be closed. */
   close?: { code: number; reason: string };
+  /** Whether the session is the sender's, and has not ended. */
+  open: boolean;
 }
 
 /** What an `AgentObject` keeps of a session. */
@@ -26,4 +28,14 @@ export interface SessionNotice {
   peer: string;
   /** active or closing; else it is taken off the list. */
   live: boolean;
+  /** What the agent was asked for, as the responder. */
+  capability?: string;
+}
+
+/** The room of an agent that is connected. */
+export interface Room {
+  /** Sessions that it takes besides those that it has, for the capability in question; may be infinite. */
+  free: number;
+  /** All that it has, and was offered. */
+  sessions: number;
 }

@@ -1,27 +1,27 @@
 // A session on the edge: frames in, the protocol core in the middle, effects out. Everything reliable is decided by the core
 // (protocol/session); this file converts and forwards, and it does so without an await between a frame and its rows.
 import { DurableObject } from "cloudflare:workers";
-import { drizzle } from "drizzle-orm/d1";
 import { BrokerSession, type Inbound } from "../protocol/session/broker.ts";
-import type { AttachKey, Effect, Output, SessionRecord } from "../protocol/session/effects.ts";
-import { isLive } from "../protocol/session/states.ts";
+import type { AttachKey, Effect, Offer, Output, SessionRecord } from "../protocol/session/effects.ts";
+import { isEnded } from "../protocol/session/states.ts";
 import { otherSide, type Side } from "../protocol/session/tasks.ts";
 import { nextDeadline } from "../protocol/session/timers.ts";
 import { errorLine, packFrames } from "../protocol/wire/codec.ts";
-import { uuidv7 } from "../protocol/wire/ids.ts";
-import { agentExists, saveSession } from "../schema/registry.ts";
 import type { AgentObject } from "./agent-object.ts";
 import type { ObjectEnv } from "./env.ts";
+import { freshId } from "./fresh-id.ts";
 import { identityOf } from "./identity.ts";
 import { decodeDirect, decodeRelayed, type Read } from "./reading.ts";
 import type { Answer, Sender } from "./rpc.ts";
 import { factsOf, type HistoryPage, type HistoryQuery, readHistory, type SessionFacts } from "./session-history.ts";
+import { makeOffer, tellState } from "./session-notices.ts";
 import { SessionStore } from "./session-store.ts";
 import {
   acceptSocket,
-  closeIfExpired,
   closeIfRevoked,
   closeSocket,
+  Gate,
+  liveSocket,
   openSocket,
   openSockets,
   reciprocate,
@@ -42,6 +42,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   readonly #store: SessionStore;
   readonly #session: BrokerSession;
   #account: string | undefined;
+  readonly #gate = new Gate();
   /** The alarm as it is set, so that it is written only when it changes. */
   #alarm: number | undefined;
   readonly #agents = new Map<Side, DurableObjectStub<AgentObject>>();
@@ -50,8 +51,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     super(ctx, env);
     this.#store = new SessionStore(ctx.storage.sql);
     const saved = this.#store.load();
-    const id = () => uuidv7(Date.now(), crypto.getRandomValues(new Uint8Array(10)));
-    this.#session = new BrokerSession(this.#store, { id, epoch: () => crypto.randomUUID() }, saved);
+    this.#session = new BrokerSession(this.#store, { id: freshId, epoch: () => crypto.randomUUID() }, saved);
     this.#account = this.#store.account;
     this.#alarm = saved && nextDeadline(saved.record.timers);
   }
@@ -61,7 +61,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   /** Lines of this session out of one frame of an agent's connection. */
   receive(sender: Sender, text: string): Answer {
     this.#account ??= sender.account;
-    const answer: Answer = { frames: [] };
+    const answer: Answer = { frames: [], open: false };
     if (sender.toAll && !this.#isAttached(sender)) return answer;
     const answering: Answering = {
       attach: sender.connection,
@@ -71,6 +71,8 @@ export class SessionObject extends DurableObject<ObjectEnv> {
       },
     };
     this.#receive(decodeRelayed(text, sender.agent), { ...sender, attach: sender.connection }, answering);
+    const { record } = this.#session;
+    answer.open = record?.agents.includes(sender.agent) === true && !isEnded(record.state);
     return answer;
   }
 
@@ -94,15 +96,16 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     // An offer has nothing to attach to; and an agent's list, by which a revocation finds its sockets, begins with the session.
     const isOpen = this.#session.isParticipant(identity.agent) && this.#session.record?.state !== "pending";
     if (!isOpen) return new Response(null, { status: 404 });
-    const facts: SocketFacts = { ...identity, key: `d${crypto.randomUUID()}` };
+    const now = Date.now();
+    const facts: SocketFacts = { ...identity, key: `d${crypto.randomUUID()}`, seenAt: now };
     const response = acceptSocket(this.ctx, facts);
-    this.ctx.waitUntil(closeIfRevoked(this.ctx, this.env.DB, facts, Date.now()));
+    this.ctx.waitUntil(closeIfRevoked(this.ctx, this.env.DB, facts, now));
     return response;
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
     const facts = socket.deserializeAttachment() as SocketFacts;
-    if (closeIfExpired(socket, facts, Date.now())) return;
+    if (!this.#gate.admits(socket, facts, Date.now())) return;
     const answering: Answering = {
       attach: facts.key,
       reply: (lines) => {
@@ -124,7 +127,9 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     this.#detached(socket.deserializeAttachment() as SocketFacts);
   }
 
-  #detached({ agent, key }: SocketFacts): void {
+  #detached(facts: SocketFacts): void {
+    const { agent, key } = facts;
+    this.#gate.forget(facts);
     const side = this.#session.record?.agents.indexOf(agent);
     if (side === 0 || side === 1) this.#perform(this.#session.detached(side, key, Date.now()));
   }
@@ -190,7 +195,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
       case "close":
         return this.#close(effect.attach, effect.code, effect.reason, answering);
       case "offer":
-        return this.ctx.waitUntil(this.#offer(effect.to, effect.line));
+        return this.ctx.waitUntil(this.#offer(effect.to, effect));
       case "index":
         return this.ctx.waitUntil(this.#index(effect.record));
     }
@@ -198,7 +203,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
 
   #send(to: Side, attach: AttachKey, frames: string[]): void {
     if (isDirect(attach)) {
-      const socket = openSocket(this.ctx, attach);
+      const socket = liveSocket(this.ctx, attach, Date.now());
       if (socket === undefined) return this.#lost(to, attach);
       for (const frame of frames) socket.send(frame);
       return;
@@ -249,34 +254,13 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     return this.env.AGENTS.getByName(`${this.#account}/${agent}`);
   }
 
-  async #offer(to: string, line: string): Promise<void> {
-    if (await this.#agentNamed(to).offer(line)) return;
-    const known = await agentExists(drizzle(this.env.DB), this.#account ?? "", to);
-    this.#perform(this.#session.offerFailed(known ? "agent_offline" : "agent_unknown", Date.now()));
+  async #offer(to: string, offer: Offer): Promise<void> {
+    const refusal = await makeOffer(this.env, this.#account ?? "", to, offer);
+    if (refusal !== undefined) this.#perform(this.#session.offerFailed(refusal, Date.now()));
   }
 
-  /** D1's session index and both agents' lists. What fails is repeated by the index timer. */
-  async #index({ session_id, agents, state, ended, created_at }: SessionRecord): Promise<void> {
-    const [initiator, responder] = agents;
-    const live = isLive(state);
-    const row = {
-      account: this.#account ?? "",
-      id: session_id,
-      initiator,
-      responder,
-      state,
-      createdAt: created_at,
-      at: Date.now(),
-    };
-    const listed = ([0, 1] as const).map((side) =>
-      this.#agentNamed(agents[side]).sessionChanged({ session_id, peer: agents[otherSide(side)], live }),
-    );
-    try {
-      await Promise.all([saveSession(drizzle(this.env.DB), { ...row, reason: ended?.reason }), ...listed]);
-    } catch (cause) {
-      console.warn(JSON.stringify({ event: "index_failed", session_id, state, created_at, cause: String(cause) }));
-      return;
-    }
-    this.#perform(this.#session.indexed(state, Date.now()));
+  async #index(record: SessionRecord): Promise<void> {
+    if (!(await tellState(this.env, this.#account ?? "", record))) return;
+    this.#perform(this.#session.indexed(record.state, Date.now()));
   }
 }

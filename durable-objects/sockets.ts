@@ -1,6 +1,9 @@
 // The rules of hibernating WebSockets, for both objects: the heartbeat pair, safe closing, what a socket remembers of itself.
 import { drizzle } from "drizzle-orm/d1";
+import { errorLine } from "../protocol/wire/codec.ts";
 import { closeCodes } from "../protocol/wire/errors.ts";
+import { limits } from "../protocol/wire/limits.ts";
+import { FrameRate } from "../protocol/wire/rate.ts";
 import { touchConnected } from "../schema/registry.ts";
 import type { Identity } from "./identity.ts";
 
@@ -13,6 +16,8 @@ export const heartbeat = { request: '{"type":"HEARTBEAT"}', response: '{"type":"
 export interface SocketFacts extends Identity {
   /** Names the socket among those of its object. */
   key: string;
+  /** When its client was last seen by a frame (epoch milliseconds); a little late, and without heartbeats. */
+  seenAt: number;
 }
 
 /** Accepts an upgrade. The socket is tagged with its key, and carries its facts. */
@@ -32,9 +37,32 @@ export function acceptSocket<Facts extends SocketFacts>(ctx: DurableObjectState,
 export const openSocket = (ctx: DurableObjectState, key: string): WebSocket | undefined =>
   ctx.getWebSockets(key).find((socket) => socket.readyState === WebSocket.OPEN);
 
+/**
+ * Whether nothing has come from the client for so long that it cannot be there any more: neither a frame nor a heartbeat.
+ * Judged when somebody asks, never by a timer; a socket that is found silent is closed (H2).
+ */
+export function isSilent(ctx: DurableObjectState, socket: WebSocket, { seenAt }: SocketFacts, now: number): boolean {
+  if (now - seenAt <= limits.heartbeatTimeoutMs) return false;
+  const beatAt = ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
+  if (now - beatAt <= limits.heartbeatTimeoutMs) return false;
+  closeSocket(socket, closeCodes.heartbeat_timeout, "nothing came for too long");
+  return true;
+}
+
+/** The open socket of that key whose client is there. */
+export function liveSocket(ctx: DurableObjectState, key: string, now: number): WebSocket | undefined {
+  const socket = openSocket(ctx, key);
+  return socket && isSilent(ctx, socket, socket.deserializeAttachment() as SocketFacts, now) ? undefined : socket;
+}
+
 /** Every open socket of the object. */
 export const openSockets = (ctx: DurableObjectState): WebSocket[] =>
   ctx.getWebSockets().filter((socket) => socket.readyState === WebSocket.OPEN);
+
+/** Sends, unless the socket is on its way out. */
+export function say(socket: WebSocket, text: string): void {
+  if (socket.readyState === WebSocket.OPEN) socket.send(text);
+}
 
 /** Closes once; a socket that is closing already is left alone. Reasons are short: at most 123 bytes. */
 export function closeSocket(socket: WebSocket, code: number, reason: string): void {
@@ -57,6 +85,31 @@ export function closeIfExpired(socket: WebSocket, facts: SocketFacts, now: numbe
   if (now <= facts.expiresAt) return false;
   closeSocket(socket, closeCodes.certificate_expired, "certificate expired");
   return true;
+}
+
+/** What every frame passes first. The rates are in memory: an object that lost it had no flood. */
+export class Gate {
+  readonly #rates = new Map<string, FrameRate>();
+
+  /** Whether the frame is taken. Notes that its client is there, warns one that is too fast, and closes what has to be closed. */
+  admits(socket: WebSocket, facts: SocketFacts, now: number): boolean {
+    if (closeIfExpired(socket, facts, now)) return false;
+    if (Math.abs(now - facts.seenAt) >= limits.seenEveryMs) {
+      facts.seenAt = now;
+      socket.serializeAttachment(facts);
+    }
+    const rate = this.#rates.get(facts.key) ?? new FrameRate(now);
+    this.#rates.set(facts.key, rate);
+    const verdict = rate.frame(now);
+    if (verdict === "warn") say(socket, errorLine({ reason: "rate_limited" }));
+    if (verdict === "close") closeSocket(socket, closeCodes.too_fast, "too many frames a second");
+    return verdict !== "close";
+  }
+
+  /** The socket is gone. */
+  forget({ key }: SocketFacts): void {
+    this.#rates.delete(key);
+  }
 }
 
 /**

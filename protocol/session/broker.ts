@@ -170,8 +170,11 @@ export class BrokerSession {
   #init(envelope: FromClient<"SESSION_INIT">, { agent, attach, capabilities = [] }: Inbound, now: number): void {
     const record = this.#record;
     if (record !== undefined) return this.#initAgain(record, envelope, agent, attach);
-    if (envelope.to === agent) return this.#out.fault("self_session", envelope);
     const { id, session_id, to, timestamp, traceparent, data } = envelope;
+    // One that names nobody gets its `to` from the relay, which finds an agent; here it is no use.
+    if (to === undefined) return this.#out.fault("invalid_envelope", envelope);
+    if (to === agent) return this.#out.fault("self_session", envelope);
+    const { metadata, capability, ttl_ms = limits.offerMs } = data;
     const offer = JSON.stringify({
       type: "SESSION_INIT",
       id,
@@ -180,7 +183,7 @@ export class BrokerSession {
       to,
       timestamp,
       traceparent,
-      data: { ...(data.metadata !== undefined && { metadata: data.metadata }), capabilities },
+      data: { ...(metadata !== undefined && { metadata }), ...(capability && { capability }), capabilities },
     });
     this.#record = {
       session_id,
@@ -190,23 +193,27 @@ export class BrokerSession {
       init_id: id,
       capabilities: [[...capabilities], []],
       offer,
+      waits: ttl_ms > 0,
+      ...(capability && { capability }),
       attach: [attach, null],
       paused: [false, false],
       created_at: now,
-      timers: { offer: now + limits.offerMs },
+      timers: { offer: now + (ttl_ms > 0 ? ttl_ms : limits.offerMs) },
     };
     this.#out.changed();
-    this.#out.offer(to, offer);
+    this.#out.offer(this.#record);
   }
 
   /** The initiator did not hear the answer: it is given again (N3). Anyone else only learns that the name is taken. */
   #initAgain(record: SessionRecord, envelope: FromClient<"SESSION_INIT">, agent: AgentId, attach: AttachKey): void {
-    if (record.agents[0] !== agent || record.agents[1] !== envelope.to)
-      return this.#out.fault("session_exists", envelope);
+    const { to, data } = envelope;
+    // Who left the choice to the relay may be given another one by now: the first stands.
+    const same = record.agents[1] === to || (data.capability !== undefined && data.capability === record.capability);
+    if (record.agents[0] !== agent || !same) return this.#out.fault("session_exists", envelope);
     record.init_id = envelope.id;
     if (record.state === "pending") {
       this.#moveTo(record, 0, attach);
-      this.#out.offer(record.agents[1], record.offer);
+      this.#out.offer(record);
     } else if (isLive(record.state) && this.#isUntouched(0)) {
       this.#attachAnew(record, 0, attach, envelope.id);
     } else if (record.state === "rejected" || record.state === "expired") this.#sayRejected(record, true);

@@ -54,6 +54,10 @@ export interface SessionRecord {
   capabilities: [Capability[], Capability[]];
   /** The offer as the responder gets it; sent again when the initiator asks again. */
   offer: string;
+  /** The offer may wait for a responder that is not connected. */
+  waits?: boolean;
+  /** What the session is for, where the initiator said it. */
+  capability?: string;
   attach: [AttachKey | null, AttachKey | null];
   /** Sides that asked for PAUSE. */
   paused: [boolean, boolean];
@@ -63,6 +67,19 @@ export interface SessionRecord {
   ended?: { reason: ErrorReason | "closed"; message?: string; at?: number };
   created_at: number;
   timers: Timers;
+}
+
+/** An offer as the responder's agent keeps it. */
+export interface Offer {
+  session_id: Uuid;
+  /** The SESSION_INIT that the responder gets. */
+  line: string;
+  /** When it expires (epoch milliseconds). */
+  until: number;
+  /** It may wait for an agent that is not connected. */
+  waits: boolean;
+  /** What the session is for, where it was said: the agent has room for so many (`max_concurrency`). */
+  capability?: string;
 }
 
 /** What a session is restored from. */
@@ -92,8 +109,8 @@ export type Effect =
   | { do: "replay"; to: Side; attach: AttachKey; first: number; last: number }
   | { do: "close"; to: Side; attach: AttachKey; code: number; reason: string }
   // notices
-  /** Hand the offer to the responder's connection; answer by `offerFailed` when it has none. */
-  | { do: "offer"; to: AgentId; line: string }
+  /** Hand the offer to the responder's agent; answer by `offerFailed` when that does not take it. */
+  | ({ do: "offer"; to: AgentId } & Offer)
   /** Tell D1 and both agents about the session's state; answer by `indexed`. */
   | { do: "index"; record: SessionRecord };
 

@@ -140,8 +140,17 @@ export class Outbox {
 
   // --- notices
 
-  offer(to: string, line: string): void {
-    this.#notify.push({ do: "offer", to, line });
+  offer({ session_id, agents, offer: line, timers, waits = false, capability }: SessionRecord): void {
+    const until = timers.offer ?? this.now;
+    this.#notify.push({
+      do: "offer",
+      to: agents[1],
+      session_id,
+      line,
+      until,
+      waits,
+      ...(capability && { capability }),
+    });
   }
 
   index(record: SessionRecord): void {

@@ -119,7 +119,11 @@ const resume = z.object({
 });
 const heartbeat = <T extends string>(type: T) => z.object({ type: z.literal(type) });
 
-const OfferData = z.object({ metadata: z.unknown().optional() });
+const OfferData = z.object({
+  metadata: z.unknown().optional(),
+  /** What the session is for: without `to` the broker finds an agent that announced it. */
+  capability: CapabilityName.optional(),
+});
 
 /** What an agent may send. */
 export const clientEnvelopes = {
@@ -149,12 +153,19 @@ export const clientEnvelopes = {
       })
       .default({ limit: 50 }),
   }),
-  SESSION_INIT: z.object({
-    ...inSession,
-    type: z.literal("SESSION_INIT"),
-    to: AgentId,
-    data: OfferData.default({}),
-  }),
+  SESSION_INIT: z
+    .object({
+      ...inSession,
+      type: z.literal("SESSION_INIT"),
+      data: OfferData.extend({
+        /** How long the offer waits for its answer; 0: only for an agent that is connected. */
+        ttl_ms: z.number().int().min(0).max(limits.offerTtlMsMax).optional(),
+      }).default({}),
+    })
+    .refine(({ to, data }) => to !== undefined || data.capability !== undefined, {
+      path: ["to"],
+      message: "an agent, or a capability in `data`",
+    }),
   SESSION_ACCEPT: z.object({ ...inSession, type: z.literal("SESSION_ACCEPT") }),
   SESSION_REJECT: z.object({
     ...inSession,

@@ -47,6 +47,13 @@ export const errors = {
     closes: 4413,
   }),
   too_many_envelopes: fault("resource_exhausted", 413, "frame", "A frame carries 1–256 envelopes. Split it."),
+  too_many_faults: fault(
+    "invalid_argument",
+    400,
+    "connection",
+    "More than 16 bad lines in one frame: the rest of it was not read. Check what the client sends, and connect again.",
+    { closes: 4400 },
+  ),
   envelope_too_large: fault(
     "resource_exhausted",
     413,
@@ -84,6 +91,13 @@ export const errors = {
     409,
     "envelope",
     "This connection is registered. Announce changed capabilities by CAPABILITY_ANNOUNCE.",
+  ),
+  rate_limited: fault(
+    "resource_exhausted",
+    429,
+    "connection",
+    "Frames come too fast. This one was taken: put more into each, or the connection is closed (4529).",
+    { processed: "yes" },
   ),
   not_on_direct: fault(
     "failed_precondition",
@@ -135,6 +149,26 @@ export const errors = {
   agent_offline: fault("unavailable", 503, "session", "That agent is not connected. Try again when it is.", {
     retryable: true,
   }),
+  too_many_offers: fault(
+    "resource_exhausted",
+    429,
+    "session",
+    "Too many offers wait for that agent's answer. Try again later.",
+    { retryable: true },
+  ),
+  capability_unknown: fault(
+    "not_found",
+    404,
+    "session",
+    "No other agent of this account announced that capability. See AGENT_QUERY.",
+  ),
+  capability_busy: fault(
+    "unavailable",
+    503,
+    "session",
+    "No agent with that capability is connected and has room (`max_concurrency`). Try again later.",
+    { retryable: true },
+  ),
   self_session: fault("invalid_argument", 400, "session", "An agent cannot open a session with itself."),
   offer_expired: fault(
     "unavailable",

@@ -14,6 +14,8 @@ export const limits = {
   frameBytesMax: 512 * KiB,
   /** L3. Envelopes in one frame. */
   frameEnvelopesMax: 256,
+  /** L24. Bad lines in one frame, beyond which nobody is listening at the other end: the connection is closed (4400). */
+  frameFaultsMax: 16,
   /** L4. Nesting of objects and arrays in one envelope, the envelope itself counted. */
   depthMax: 32,
 
@@ -46,22 +48,44 @@ export const limits = {
   deadlineGraceMs: 1 * second,
   /** L20. A cancel that the performer does not answer is finished by the broker after this long. */
   cancelGraceMs: 30 * second,
-  /** L10. Sessions of one agent that are pending, active or closing. */
+  /** L10. Sessions of one agent that are active or closing, and those that it offers or is about to accept. */
   openSessionsMax: 1000,
   /** L11. Capabilities that one agent may announce. */
   capabilitiesMax: 64,
 
-  /** L12. An offer that nobody answered expires after this long. */
+  /** L12. An offer that nobody answered expires after this long, where its maker says nothing else … */
   offerMs: 1 * minute,
+  /** L21. … which may be this much at most. */
+  offerTtlMsMax: 24 * hour,
+  /** L22. Offers of one agent that wait for its answer. */
+  offersMax: 256,
+  /** Agents that announced a capability and are asked for their room when a session is opened with it: at most … */
+  candidatesMax: 128,
+  /** … so many at once, until one has room. */
+  candidatesAtOnce: 32,
+  /** A place that an agent keeps for an offer which is on its way. */
+  reservationMs: 10 * second,
   /** L13. A session without a work frame for this long expires. */
   sessionIdleMs: 24 * hour,
   /** A failed write of the session index is repeated after this long. */
   indexRetryMs: 5 * second,
 
-  /** L14. A client sends HEARTBEAT when it has received nothing for this long … */
+  /** L14. A client sends HEARTBEAT when it has sent nothing, or heard nothing, for this long … */
   heartbeatIntervalMs: 20 * second,
-  /** … and gives the connection up when nothing at all has come for this long. */
+  /** … and either end gives the connection up when nothing at all has come for this long. */
   heartbeatTimeoutMs: 45 * second,
+  /** That a frame came is noted with its socket at most this often. */
+  seenEveryMs: 5 * second,
+  /** L23. Frames that a connection may send in a second, on average … */
+  framesPerSecond: 4000,
+  /** … and how many at once after a quiet time. */
+  framesBurst: 8000,
+  /** L23. Beyond that it is warned at most this often … */
+  rateWarningEveryMs: 1 * second,
+  /** … and closed (4529) when it goes on after so many warnings … */
+  rateWarningsMax: 3,
+  /** … within this time. */
+  rateWarningsWithinMs: 10 * second,
   /** L15. A client attaches a session again when its oldest frame has had no acknowledgement for this long. */
   ackStallMs: 30 * second,
   /** L17. A client may keep a receipt back this long, in the hope of company … */
@@ -105,6 +129,16 @@ export function assertLimits(l: { [K in keyof typeof limits]: number } = limits)
     [l.cursorLagBytesMax * 4 <= l.windowBytes, "a lost cursor must leave most of the window usable"],
     [l.resumeAtShare < l.pauseAtShare && l.pauseAtShare < 1, "PAUSE comes above RESUME and below full"],
     [l.heartbeatIntervalMs * 2 < l.heartbeatTimeoutMs, "one lost heartbeat is not a dead connection"],
+    [l.seenEveryMs * 2 < l.heartbeatIntervalMs, "what is noted late must not look like a dead connection"],
+    [l.offerMs <= l.offerTtlMsMax, "an offer may wait as long as it does of itself"],
+    [l.offerTtlMsMax <= l.sessionIdleMs, "an offer does not outlive the session that it would open"],
+    [l.offersMax <= l.openSessionsMax, "an agent can accept what it was offered"],
+    [l.candidatesAtOnce <= l.candidatesMax, "a wave is a part of the candidates"],
+    [l.framesPerSecond <= l.framesBurst, "what is allowed in a second may come at once"],
+    [
+      l.rateWarningsMax * l.rateWarningEveryMs < l.rateWarningsWithinMs,
+      "the warnings before a close fit the time in which they count",
+    ],
     [l.receiptMessagesMax * 4 <= l.windowMessages, "a receipt that is kept back must leave most of the window usable"],
     [l.outboxMessagesMax >= l.windowMessages, "a client can keep what it may send"],
   ];

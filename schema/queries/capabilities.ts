@@ -1,8 +1,8 @@
 // What an agent announced it can do. An announcement replaces the one before it as a whole; equal ones write no row.
-import { and, eq, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNotNull, lte, ne, type SQL, sql } from "drizzle-orm";
 import type { Capability } from "../../protocol/wire/envelope.ts";
 import type { Database } from "../database.ts";
-import { capabilities } from "../tables.ts";
+import { agents, capabilities } from "../tables.ts";
 
 /**
  * Makes these the capabilities of the agent: all or nothing, in one batch of two statements, however many there are.
@@ -48,6 +48,42 @@ export async function replaceCapabilities(
         is not (excluded.version, excluded.description, excluded.input_schema, excluded.output_schema, excluded.max_concurrency)`,
     });
   await db.batch([gone, written]);
+}
+
+/**
+ * The agents that announced a capability, are active, and have connected at some time: in the order of their names from
+ * `after` on, then from the beginning. One query, or two where it begins again.
+ * @param options.after names after this one come first
+ * @param options.except is left out
+ */
+export async function findCapable(
+  db: Database,
+  account: string,
+  capability: string,
+  { after, except, limit }: { after: string; except: string; limit: number },
+): Promise<string[]> {
+  const part = async (range: SQL, most: number) => {
+    const rows = await db
+      .select({ agent: capabilities.agentId })
+      .from(capabilities)
+      .innerJoin(agents, and(eq(agents.accountId, capabilities.accountId), eq(agents.id, capabilities.agentId)))
+      .where(
+        and(
+          eq(capabilities.accountId, account),
+          eq(capabilities.name, capability),
+          range,
+          ne(capabilities.agentId, except),
+          eq(agents.status, "active"),
+          isNotNull(agents.lastConnectedAt),
+        ),
+      )
+      .orderBy(asc(capabilities.agentId))
+      .limit(most);
+    return rows.map(({ agent }) => agent);
+  };
+  const later = await part(gt(capabilities.agentId, after), limit);
+  if (after === "" || later.length === limit) return later;
+  return [...later, ...(await part(lte(capabilities.agentId, after), limit - later.length))];
 }
 
 /** A row of SQL as the wire has it: what is null was not said. */

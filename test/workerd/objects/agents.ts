@@ -4,7 +4,7 @@ import { evictAllDurableObjects } from "cloudflare:test";
 import { it, vi } from "vitest";
 import type { Capability } from "../../../protocol/wire/envelope.ts";
 import { type Line, type Said, Socket } from "../../wire/socket.ts";
-import { ask, newAgent, tlsOf, upgradeHeaders } from "../worker/fixtures.ts";
+import { ask, certificateTime, hour, newAgent, tlsOf, upgradeHeaders } from "../worker/fixtures.ts";
 
 export interface Way {
   name: string;
@@ -50,7 +50,8 @@ export class Agent {
   private constructor(way: Way, name: string, fingerprint: string) {
     this.way = way;
     this.name = name;
-    this.tls = tlsOf(fingerprint);
+    // Longer than any scenario, but the one about its end.
+    this.tls = tlsOf(fingerprint, { certNotAfter: certificateTime(Date.now() + 48 * hour) });
   }
 
   /** An agent of a new name in the registry, with a certificate. Not connected. */
@@ -115,6 +116,15 @@ export class Agent {
   async say(...lines: Line[]): Promise<void> {
     await this.forget();
     this.socket.say(...lines);
+  }
+
+  /** Shows on its sockets that it is there: by a frame, which the test's clock dates (the runtime's own answer has another). */
+  async beat(): Promise<void> {
+    for (const socket of [this.connection, this.direct]) {
+      if (socket === undefined) continue;
+      socket.say('{"type": "HEARTBEAT"}');
+      await socket.next("HEARTBEAT_ACK");
+    }
   }
 
   /** Every object loses its memory, after what it was doing is done. */

@@ -230,7 +230,8 @@ everyWay(
     // A thousand sessions are what the list says, not what the test opens.
     const fill = (agent: Agent, rows: number) =>
       runInDurableObject(env.AGENTS.getByName(`local/${agent.name}`), (_, { storage }) => {
-        for (let i = 0; i < rows; i++) storage.sql.exec("INSERT INTO sessions VALUES (?, 'writer')", uuid());
+        for (let i = 0; i < rows; i++)
+          storage.sql.exec("INSERT INTO sessions (session_id, peer) VALUES (?, 'writer')", uuid());
       });
     await duo.indexed("active");
     await fill(a, limits.openSessionsMax - 1);

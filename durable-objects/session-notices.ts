@@ -1,0 +1,56 @@
+// What a session tells others: its offer to the responder's agent, its state to D1 and to both agents' lists.
+import { drizzle } from "drizzle-orm/d1";
+import type { Offer, SessionRecord } from "../protocol/session/effects.ts";
+import { isLive } from "../protocol/session/states.ts";
+import { otherSide } from "../protocol/session/tasks.ts";
+import type { ErrorReason } from "../protocol/wire/errors.ts";
+import { agentExists, saveSession } from "../schema/registry.ts";
+import type { ObjectEnv } from "./env.ts";
+
+/**
+ * Makes the offer. One query where the agent was never connected, none else.
+ * @returns why the offer failed; undefined: it was taken. An object that cannot be asked is one that nobody is connected to.
+ */
+export async function makeOffer(
+  env: ObjectEnv,
+  account: string,
+  to: string,
+  { session_id, line, until, waits, capability }: Offer,
+): Promise<ErrorReason | undefined> {
+  const offer: Offer = { session_id, line, until, waits, ...(capability && { capability }) };
+  const agent = env.AGENTS.getByName(`${account}/${to}`);
+  try {
+    const refusal = await agent.offer(offer, false);
+    if (refusal !== "agent_unknown") return refusal;
+    if (!(await agentExists(drizzle(env.DB), account, to))) return "agent_unknown";
+    return await agent.offer(offer, true);
+  } catch (cause) {
+    console.warn(JSON.stringify({ event: "offer_failed", account, session_id, cause: String(cause) }));
+    return "agent_offline";
+  }
+}
+
+/** D1's session index and both agents' lists. Answers whether all of them know: what fails is repeated by the index timer. */
+export async function tellState(
+  env: ObjectEnv,
+  account: string,
+  { session_id, agents, state, ended, created_at, capability }: SessionRecord,
+): Promise<boolean> {
+  const [initiator, responder] = agents;
+  const row = { account, id: session_id, initiator, responder, state, createdAt: created_at, at: Date.now() };
+  const listed = ([0, 1] as const).map((side) =>
+    env.AGENTS.getByName(`${account}/${agents[side]}`).sessionChanged({
+      session_id,
+      peer: agents[otherSide(side)],
+      live: isLive(state),
+      ...(side === 1 && capability !== undefined && { capability }),
+    }),
+  );
+  try {
+    await Promise.all([saveSession(drizzle(env.DB), { ...row, reason: ended?.reason }), ...listed]);
+    return true;
+  } catch (cause) {
+    console.warn(JSON.stringify({ event: "index_failed", session_id, state, created_at, cause: String(cause) }));
+    return false;
+  }
+}
