@@ -1,60 +1,30 @@
 // One agent of a chaos run, in a process of its own that may be killed at any moment. Its application is the load; what it
 // knows is in its folder and nowhere else.
-import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Agent, connect, type Session } from "../../sdk/typescript/src/index.ts";
+import { type Agent, AgentworksError, connect, type Session } from "../../sdk/typescript/src/index.ts";
 import { dice, seedOf } from "./dice.ts";
 import { Ledger } from "./ledger.ts";
 import {
   consumeMessages,
+  expect,
   guard,
   performTask,
   produceMessages,
   produceTasks,
+  requestAgain,
   requestTask,
   rest,
   type Self,
   sendNumbered,
 } from "./load.ts";
+import { Links, Tasks } from "./notebook.ts";
 import { type AgentPlan, type Order, report, streamOf } from "./rules.ts";
 
 const openMsMax = 600_000;
 const countsMs = 500;
 /** Short sessions on top of the lasting ones: one now and then. */
 const shortSessionMsMax = 2_000;
-
-/** Which session carries which link: an application has to keep that itself when it wants to know it after a crash. */
-class Links {
-  readonly #file: string;
-  readonly #links = new Map<string, string>();
-
-  constructor(file: string) {
-    this.#file = file;
-    let text = "";
-    try {
-      text = readFileSync(file, "utf8");
-    } catch {
-      // The first incarnation has none.
-    }
-    for (const line of text.split("\n")) {
-      const [session, link] = line.split(" ");
-      if (session !== undefined && link !== undefined) this.#links.set(session, link);
-    }
-  }
-
-  note(session: string, link: string): void {
-    this.#links.set(session, link);
-    appendFileSync(this.#file, `${session} ${link}\n`);
-  }
-
-  of(session: string): string | undefined {
-    return this.#links.get(session);
-  }
-
-  has(link: string): boolean {
-    return [...this.#links.values()].includes(link);
-  }
-}
 
 async function run(plan: AgentPlan): Promise<void> {
   mkdirSync(plan.folder, { recursive: true });
@@ -65,6 +35,7 @@ async function run(plan: AgentPlan): Promise<void> {
     agent: plan.agent,
     incarnation: plan.incarnation,
     ledger: new Ledger(join(plan.folder, "ledger")),
+    tasks: new Tasks(join(plan.folder, "tasks")),
     dice: dice(seedOf(plan.seed, `${plan.agent}.${plan.incarnation}`)),
     trouble: (text) => troubles++ < 20 && report({ kind: "trouble", text }),
     waiting: new Set(),
@@ -92,12 +63,20 @@ async function run(plan: AgentPlan): Promise<void> {
     void session.closed.then(({ reason, error }) => {
       if (error !== undefined && reason !== "agent_closed") self.trouble(`session ${link} ended: ${error.message}`);
     });
+    for (const asked of self.tasks.takeOpen(session.id)) {
+      expect(self, `task ${asked.work.stream} ${asked.work.n} again`, requestAgain(self, session, asked));
+    }
     // Of a short session only its opener has something to say.
     if (!plan.links.some((one) => one.link === link)) return;
     produce(`messages of ${link}`, produceMessages(self, session, link, plan.rate));
     produce(`tasks of ${link}`, produceTasks(self, session, link, plan.rate / 10));
   };
-  void serve(agent, (session) => carry(session, links.of(session.id) ?? "unknown"));
+  void serve(agent, (session) => {
+    const link = links.of(session.id);
+    // A short session that an earlier incarnation opened: what it had to say is gone with it.
+    if (link === undefined) void guard(self, "closing", session.close("its opener was killed"));
+    else carry(session, link);
+  });
   const { reconnects } = watch(agent);
   const opening = plan.links
     .filter(({ link, opens }) => opens && !links.has(link))
@@ -151,7 +130,12 @@ function watch(agent: Agent): { reconnects: () => number } {
 
 /** Opens a session, says a few things, closes it at once: everything must arrive all the same. */
 async function shortSession(self: Self, agent: Agent, peer: string, link: string): Promise<void> {
-  const session = await agent.open(peer, { metadata: { link }, waitMs: openMsMax });
+  const session = await agent.open(peer, { metadata: { link }, waitMs: openMsMax }).catch((error: unknown) => {
+    // The peer was killed before it answered: nothing was said yet.
+    if (error instanceof AgentworksError && error.reason === "offer_expired") return undefined;
+    throw error;
+  });
+  if (session === undefined) return;
   void guard(self, `reading ${link}`, consumeMessages(self, session));
   const messages = streamOf(link, self.agent, self.incarnation, "m");
   const requests = streamOf(link, self.agent, self.incarnation, "r");

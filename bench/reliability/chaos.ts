@@ -11,7 +11,7 @@ import { type Dice, dice, seedOf } from "./dice.ts";
 import { type Fault, planFaults } from "./faults.ts";
 import { numberOf, wholeOf } from "./flags.ts";
 import { type Fact, facts, readLedger } from "./ledger.ts";
-import { sendersOf } from "./rules.ts";
+import { excuseOf } from "./rules.ts";
 import { type Cast, Stage } from "./stage.ts";
 import { judge } from "./verdict.ts";
 
@@ -133,6 +133,8 @@ async function run(
     await chaos.inflict(dice(seedOf(options.seed, "faults")), { ...options, durationMs });
     chaos.say("the network has healed; everything must come to its end");
     const late = [];
+    // One that was killed last may still be starting.
+    await stage.until("ready", healMsMax);
     for (const actor of stage.actors) actor.tell({ kind: "settle" });
     if (!(await stage.until("settled", healMsMax)))
       late.push(...stage.actors.filter((actor) => actor.state !== "settled"));
@@ -146,7 +148,7 @@ async function run(
     const current = new Set(stage.actors.map(({ plan }) => `${plan.agent}.${plan.incarnation}`));
     const verdict = judge(
       stage.actors.map(({ plan }) => readLedger(join(plan.folder, "ledger"))),
-      (stream) => !sendersOf(stream).every((sender) => current.has(sender)),
+      (stream) => excuseOf(stream, (incarnation) => current.has(incarnation)),
     );
     return { chaos, verdict, troubles };
   } finally {

@@ -1,6 +1,6 @@
-// What an agent's application knew, in a file that only grows and outlives its process: one line per fact, written before
+// What an agent's application knows, in a file that only grows and outlives its process: one line per fact, written before
 // anything else happens. (`write` hands it to the operating system: it survives SIGKILL of the process, which is what is tested.)
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { openSync, readFileSync, writeSync } from "node:fs";
 
 /**
  * `sent`: given to the SDK. `stored`: the SDK said that the broker has it. `taken`: the application has it. `ended`: nothing
@@ -21,9 +21,15 @@ export interface Entry {
 export class Ledger {
   readonly #file: number;
   readonly counts: Record<Fact, number> = { sent: 0, stored: 0, taken: 0, ended: 0, cancelled: 0 };
+  /** The last number that earlier incarnations took, by stream. */
+  readonly #takenBefore = new Map<string, number>();
 
   constructor(path: string) {
-    this.#file = openSync(path, "a");
+    this.#file = openSync(path, "a+");
+    for (const { fact, stream, n } of readLedger(path)) {
+      this.counts[fact]++;
+      if (fact === "taken") this.#takenBefore.set(stream, Math.max(n, this.#takenBefore.get(stream) ?? 0));
+    }
   }
 
   note(fact: Fact, stream: string, n: number): void {
@@ -31,8 +37,13 @@ export class Ledger {
     this.counts[fact]++;
   }
 
-  close(): void {
-    closeSync(this.#file);
+  /**
+   * Notes that it was taken.
+   * @param redelivered whether the SDK said that an earlier incarnation may have had it: one that was noted is then no news
+   */
+  take(stream: string, n: number, redelivered: boolean): void {
+    if (redelivered && n <= (this.#takenBefore.get(stream) ?? 0)) return;
+    this.note("taken", stream, n);
   }
 }
 

@@ -1,9 +1,12 @@
 // The load of one session: numbered messages in bursts, numbered tasks with numbered steps, and a reader that is sometimes
 // slow. It notes what it knows in the ledger at the moment when it knows it; judging is done by others, afterwards.
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { uuidv7 } from "../../protocol/wire/ids.ts";
 import { type Session, TaskCancelled, type TaskContext } from "../../sdk/typescript/src/index.ts";
 import type { Dice } from "./dice.ts";
 import type { Ledger } from "./ledger.ts";
+import type { Asked, Tasks } from "./notebook.ts";
 import { type Numbered, stepsOf, streamOf, type Work } from "./rules.ts";
 
 /** Who this is, and where it notes what it knows. */
@@ -11,6 +14,7 @@ export interface Self {
   readonly agent: string;
   readonly incarnation: number;
   readonly ledger: Ledger;
+  readonly tasks: Tasks;
   readonly dice: Dice;
   /** Tells of something that must not happen. */
   trouble(text: string): void;
@@ -73,9 +77,9 @@ export async function produceMessages(self: Self, session: Session, link: string
 
 /** Takes messages until the session ends. Now and then it is slow, or asks the broker to pause. */
 export async function consumeMessages(self: Self, session: Session): Promise<void> {
-  for await (const { content } of session.messages()) {
+  for await (const { content, redelivered = false } of session.messages()) {
     const { stream, n } = content as Numbered;
-    self.ledger.note("taken", stream, n);
+    self.ledger.take(stream, n, redelivered);
     if (!self.dice.chance(0.01)) continue;
     const pausing = self.dice.chance(0.2);
     if (pausing) session.pause();
@@ -86,21 +90,41 @@ export async function consumeMessages(self: Self, session: Session): Promise<voi
 
 /** One task from its request to its outcome; some are cancelled on the way. */
 export async function requestTask(self: Self, session: Session, stream: string, n: number): Promise<void> {
-  const { dice, ledger } = self;
+  const { dice, ledger, tasks } = self;
   const work: Work = { stream, n, steps: dice.magnitude(8), stepMs: dice.magnitude(100) };
-  const cancelled = dice.chance(0.1);
+  const asked: Asked = { task_id: uuidv7(Date.now(), randomBytes(10)), session: session.id, work };
+  const cancelAfterMs = dice.chance(0.1) ? dice.magnitude(100) : undefined;
+  tasks.asked(asked);
   ledger.note("sent", stream, n);
-  const task = session.request<Numbered, Numbered>("work", work);
-  const stored = task.stored.then(() => ledger.note("stored", stream, n));
-  if (cancelled) void rest(self, dice.magnitude(100)).then(() => task.cancel("the dice said so"));
-  for await (const step of task.progress) ledger.note("taken", step.stream, step.n);
+  await pursueTask(self, session, asked, cancelAfterMs);
+}
+
+/** What an earlier incarnation asked for: asked for again it does not run again, and its outcome comes. */
+export const requestAgain = (self: Self, session: Session, asked: Asked): Promise<void> =>
+  pursueTask(self, session, asked, undefined, true);
+
+async function pursueTask(
+  self: Self,
+  session: Session,
+  { task_id, work }: Asked,
+  cancelAfterMs: number | undefined,
+  again = false,
+): Promise<void> {
+  const { ledger, tasks } = self;
+  const task = session.request<Numbered, Numbered>("work", work, { task_id });
+  const stored = task.stored.then(() => ledger.note("stored", work.stream, work.n));
+  if (cancelAfterMs !== undefined) void rest(self, cancelAfterMs).then(() => task.cancel("the dice said so"));
+  for await (const { stream, n } of task.progress) ledger.take(stream, n, again);
   await stored;
-  const last = await task.result.catch((error: unknown) => {
-    if (!cancelled || !(error instanceof TaskCancelled)) throw error;
-    ledger.note("cancelled", stream, n);
-    return undefined;
-  });
-  if (last !== undefined) ledger.note("taken", last.stream, last.n);
+  try {
+    const { stream, n } = await task.result;
+    ledger.take(stream, n, again);
+  } catch (error) {
+    // The earlier incarnation may have cancelled it.
+    if ((cancelAfterMs === undefined && !again) || !(error instanceof TaskCancelled)) throw error;
+    ledger.note("cancelled", work.stream, work.n);
+  }
+  tasks.over(task_id);
 }
 
 /** Tasks, some at once, until the load stops; `rate` is what all of them together start per second. */
@@ -119,23 +143,29 @@ export async function produceTasks(self: Self, session: Session, link: string, r
   self.ledger.note("ended", stream, n);
 }
 
+async function tellStep({ ledger }: Self, task: TaskContext, step: Numbered): Promise<void> {
+  try {
+    await task.progress(step);
+  } catch (error) {
+    // Nobody waits for it any more: cancelled, or the session is closed.
+    if (!task.signal.aborted) throw error;
+    return;
+  }
+  ledger.note("stored", step.stream, step.n);
+}
+
 /** The performer's side: takes the number of the request, tells of each step, and ends with the number after the last. */
 export async function performTask(self: Self, input: unknown, task: TaskContext): Promise<Numbered> {
   const { ledger } = self;
   const { stream: requests, n: number, steps, stepMs } = input as Work;
-  ledger.note("taken", requests, number);
+  ledger.take(requests, number, task.redelivered);
   const stream = stepsOf(requests, number, self.agent, self.incarnation);
   let n = 0;
   try {
     while (n < steps && !task.signal.aborted) {
       n++;
       ledger.note("sent", stream, n);
-      const step = n;
-      expect(
-        self,
-        `step ${stream} ${n}`,
-        task.progress({ stream, n }).then(() => ledger.note("stored", stream, step)),
-      );
+      expect(self, `step ${stream} ${n}`, tellStep(self, task, { stream, n }));
       await sleep(stepMs, undefined, { signal: task.signal }).catch(() => undefined);
     }
     if (task.signal.aborted) throw new TaskCancelled();

@@ -53,9 +53,15 @@ export const streamOf = (link: string, agent: string, incarnation: number, kind:
 export const stepsOf = (requests: string, n: number, agent: string, incarnation: number): string =>
   [requests, n, `${agent}.${incarnation}`].join(separator);
 
-/** The incarnations that had a part in sending a stream, as `agent.incarnation`. */
-export const sendersOf = (stream: string): string[] =>
-  stream.split(separator).filter((part) => /^[a-z]+\.\d+$/.test(part));
+/**
+ * What nobody can be blamed for. `open`: its sender was killed, or who asked for it, so it has no end. `lost`: steps for a
+ * requester that was killed, who may have had them in its memory only.
+ */
+export function excuseOf(stream: string, lives: (incarnation: string) => boolean): { open: boolean; lost: boolean } {
+  const [, origin = "", , , performer] = stream.split(separator);
+  const lost = performer !== undefined && !lives(origin);
+  return { open: !lives(performer ?? origin) || lost, lost };
+}
 
 /** The application's own content. */
 export interface Numbered {

@@ -53,6 +53,11 @@ export class Actor {
     }
   }
 
+  /** Its process ended by itself, which it must not before it has left. */
+  get isGone(): boolean {
+    return this.#process === undefined;
+  }
+
   tell(order: Order): void {
     this.#process?.send(order);
   }
@@ -106,10 +111,10 @@ export class Stage {
       const folder = join(this.state, "chaos", agent);
       const files = { caFile, certFile: certificateFile, keyFile };
       const plan: AgentPlan = { agent, incarnation: 1, url, ...files, direct, seed, links, peers, folder, rate };
-      const actor = new Actor(plan, cable);
-      this.actors.push(actor);
-      actor.start();
+      this.actors.push(new Actor(plan, cable));
     }
+    // An agent that the registry does not know yet cannot be offered a session: all of them first.
+    for (const actor of this.actors) actor.start();
     if (!(await this.until("ready", readyMs))) {
       const why = this.actors.flatMap(({ plan, state, troubles }) => [`${plan.agent}: ${state}`, ...troubles]);
       throw new Failure(`The agents did not open their sessions in time.\n${why.join("\n")}`);
@@ -120,6 +125,7 @@ export class Stage {
   async until(state: Actor["state"], msMax: number): Promise<boolean> {
     for (const end = performance.now() + msMax; performance.now() < end; ) {
       if (this.actors.every((actor) => actor.state === state)) return true;
+      if (this.actors.some((actor) => actor.isGone && actor.state !== state)) return false;
       await sleep(pollMs);
     }
     return false;

@@ -67,9 +67,12 @@ class Stream {
 
 /**
  * @param ledgers one per agent, each in its own order (that of all its incarnations)
- * @param killed whether the sender of a stream was killed: what it had not seen stored may be gone, and it said no end
+ * @param excuse what of a stream nobody can be blamed for, because somebody was killed: see `excuseOf`
  */
-export function judge(ledgers: Iterable<Iterable<Entry>>, killed: (stream: string) => boolean): Verdict {
+export function judge(
+  ledgers: Iterable<Iterable<Entry>>,
+  excuse: (stream: string) => { open: boolean; lost: boolean },
+): Verdict {
   const streams = new Map<string, Stream>();
   const verdict: Verdict = { messages: 0, lost: 0, duplicated: 0, outOfOrder: 0, unfinished: 0, findings: [] };
   /** Beginnings of the names of streams whose task was cancelled. */
@@ -93,9 +96,9 @@ export function judge(ledgers: Iterable<Iterable<Entry>>, killed: (stream: strin
   }
   for (const stream of streams.values()) {
     const refused = cancelled.has(stream.name.slice(0, stream.name.lastIndexOf("/")));
-    const lost = stream.lost(refused);
-    const excused = refused || killed(stream.name);
-    const unfinished = excused ? 0 : stream.open + (stream.ended === undefined ? 1 : 0);
+    const excused = excuse(stream.name);
+    const lost = excused.lost ? 0 : stream.lost(refused);
+    const unfinished = refused || excused.open ? 0 : stream.open + (stream.ended === undefined ? 1 : 0);
     verdict.lost += lost;
     verdict.duplicated += stream.invented;
     verdict.unfinished += unfinished;
