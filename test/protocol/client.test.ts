@@ -217,9 +217,6 @@ describe.each(memories)("the client half (evicting: $evicting)", (options) => {
 
   it.each([
     "session_unknown",
-    "session_exists",
-    "self_session",
-    "too_many_sessions",
     "session_closed",
     "invalid_envelope",
     "envelope_too_large",
@@ -235,6 +232,13 @@ describe.each(memories)("the client half (evicting: $evicting)", (options) => {
     half(link.a).reattach();
     expect(half(link.a).lines()).toEqual([]);
     expect(half(link.a).receive(fault(link, "relay_lost"))).toEqual([]);
+  });
+
+  it.each(["session_exists", "self_session", "too_many_sessions"] as const)("[X3] %s ends an offer", (reason) => {
+    const link = new Link(options);
+    link.a.session = ClientSession.offer(link.session_id, "analyst", undefined, mint);
+    expect(half(link.a).receive(fault(link, reason))).toMatchObject([{ kind: "ended", reason }]);
+    expect(half(link.a).lines()).toEqual([]);
   });
 
   it.each(["gap", "epoch_mismatch", "unknown", "closed"] as const)("[A2] RESUMED %s ends it", (outcome) => {
