@@ -2,6 +2,7 @@
 import { decodeClientLine, errorLine, splitFrame } from "../protocol/wire/codec.ts";
 import { type ClientEnvelope, isSessionType, type SessionEnvelope } from "../protocol/wire/envelope.ts";
 import { closeCodeOf, type ErrorReason } from "../protocol/wire/errors.ts";
+import { limits } from "../protocol/wire/limits.ts";
 
 export interface Read {
   envelopes: SessionEnvelope[];
@@ -19,7 +20,7 @@ const about = (envelope: ClientEnvelope) => ({
 /** Lines that an `AgentObject` relayed: their frame was split, and each was seen to belong to this session. */
 export function decodeRelayed(text: string, agent: string): Read {
   const read: Read = { envelopes: [], faults: [] };
-  for (const line of text.split("\n")) take(read, line, agent, () => undefined);
+  for (const line of text.split("\n")) if (!take(read, line, agent, () => undefined)) break;
   return read;
 }
 
@@ -35,25 +36,42 @@ export function decodeDirect(message: string | ArrayBuffer, agent: string, sessi
     return { ...read, faults: [errorLine(frame.fault)], ...(close !== undefined && { close }) };
   }
   for (const line of frame.lines) {
-    take(read, line, agent, (envelope) => {
+    const taken = take(read, line, agent, (envelope) => {
       if (envelope.type === "HEARTBEAT") return undefined;
       if (!isSessionType(envelope.type) || onDirect.has(envelope.type)) return "not_on_direct";
       return "session_id" in envelope && envelope.session_id === session_id ? undefined : "session_unknown";
     });
+    if (!taken) break;
   }
   return read;
 }
 
-function take(read: Read, line: string, agent: string, refuse: (envelope: ClientEnvelope) => ErrorReason | undefined) {
+const alive = '{"type":"HEARTBEAT_ACK"}';
+
+/** Takes one line. False when the frame has had its share of bad ones (L24): the rest of it is not read. */
+function take(
+  read: Read,
+  line: string,
+  agent: string,
+  refuse: (envelope: ClientEnvelope) => ErrorReason | undefined,
+): boolean {
   const decoded = decodeClientLine(line);
-  if (!decoded.ok) {
-    read.faults.push(errorLine(decoded.fault));
-    return;
-  }
+  if (!decoded.ok) return refused(read, errorLine(decoded.fault));
   const { envelope } = decoded;
   const claimed = "from" in envelope ? envelope.from : undefined;
   const reason = claimed !== undefined && claimed !== agent ? "from_mismatch" : refuse(envelope);
-  if (reason !== undefined) read.faults.push(errorLine({ reason, ...about(envelope) }));
-  else if (envelope.type === "HEARTBEAT") read.faults.push('{"type":"HEARTBEAT_ACK"}');
-  else read.envelopes.push(envelope as SessionEnvelope);
+  if (reason !== undefined) return refused(read, errorLine({ reason, ...about(envelope) }));
+  if (envelope.type !== "HEARTBEAT") read.envelopes.push(envelope as SessionEnvelope);
+  // One answer to however many heartbeats of a frame: they all ask the same.
+  else if (!read.faults.includes(alive)) read.faults.push(alive);
+  return true;
+}
+
+function refused(read: Read, error: string): boolean {
+  read.faults.push(error);
+  if (read.faults.length <= limits.frameFaultsMax) return true;
+  read.faults.push(errorLine({ reason: "too_many_faults" }));
+  const close = closeCodeOf("too_many_faults");
+  if (close !== undefined) read.close = close;
+  return false;
 }

@@ -28,7 +28,7 @@ Try it:
 
   curl --cacert ${agent.caFile} --cert ${agent.certificateFile} --key ${agent.keyFile ?? "KEY"} ${agent.agentsUrl.replace("wss:", "https:")}/v1/agents
 
-Connect an agent to ${agent.agentsUrl} with these three files (README, "An agent").`);
+Connect an agent to ${agent.agentsUrl} with these three files (README, "Twenty lines").`);
 }
 
 await runCommand(async () => {

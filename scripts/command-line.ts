@@ -9,6 +9,9 @@ export function readCommandLine<const Options extends ParseArgsOptionsConfig>(us
   const all = { ...options, help: { type: "boolean", short: "h" } } as const;
   try {
     const parsed = parseArgs({ options: all, allowPositionals: true, strict: true });
+    // A script's unset variable, most often: never what was meant, and for --state it would be this very folder.
+    const empty = Object.entries(parsed.values).find(([, value]) => value === "");
+    if (empty !== undefined) throw new Error(`--${empty[0]} needs a value`);
     if ((parsed.values as { help?: boolean }).help === true) {
       console.log(usage);
       process.exit(0);

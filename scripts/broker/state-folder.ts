@@ -1,7 +1,7 @@
 // The state folder: who holds it, and what the running broker says about itself in it. One broker at a time.
 
 import { chmod, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { errorCode, Failure, messageOf } from "../failure.ts";
 import { isAlive, killStaleWorkerd, markOf, ProcessMark } from "./process.ts";
@@ -36,10 +36,21 @@ async function makeFolder(dir: string): Promise<void> {
   if (found !== undefined && !found.isDirectory()) {
     throw new Failure(`${dir} is not a directory: name another state folder with --state.`);
   }
-  await mkdir(dir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+  await makeParts(dir).catch((error: unknown) => {
     throw new Failure(
       `Cannot make the state folder ${dir} (${errorCode(error) ?? messageOf(error)}): name another with --state.`,
     );
+  });
+}
+
+/** Part by part: Node's recursive mkdir never ends where a folder that is there answers ENOENT, as /proc does. */
+async function makeParts(dir: string): Promise<void> {
+  if (await stat(dir).catch(() => undefined)) return;
+  const parent = dirname(dir);
+  if (parent !== dir) await makeParts(parent);
+  await mkdir(dir, { mode: 0o700 }).catch((error: unknown) => {
+    // Two that start at once make the same parts.
+    if (errorCode(error) !== "EEXIST") throw error;
   });
 }
 

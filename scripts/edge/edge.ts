@@ -48,7 +48,14 @@ export interface Edge {
 }
 
 const host = "127.0.0.1";
-const limits = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 15_000 };
+const limits = {
+  maxHeaderSize: 16 * 1024,
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  keepAliveTimeout: 15_000,
+  // Node looks for the two timeouts above only so often; its own default is half a minute.
+  connectionsCheckingInterval: 2_000,
+};
 const handshakeMsMax = 10_000;
 const keepAliveProbeMs = 30_000;
 

@@ -19,6 +19,8 @@ export type FindInner = () => InnerAddress | undefined;
 const upgradeAnswerMsMax = 30_000;
 /** After one side has ended, the other has this long to finish what it was saying. */
 const lingerMsMax = 5_000;
+/** How long a side may take nothing of what waits for it. */
+const stallMsMax = 45_000;
 
 function problem(reason: ErrorReason): string {
   const status = errors[reason].status;
@@ -87,6 +89,7 @@ function join(client: Duplex, upstream: Duplex): void {
       if (from.readableEnded && !to.writableFinished) to.once("finish", () => to.destroy());
       else to.destroy();
     });
+    endWhenStalled(from, to);
     from.on("end", () => {
       const linger = setTimeout(() => {
         from.destroy();
@@ -95,6 +98,21 @@ function join(client: Duplex, upstream: Duplex): void {
       to.once("close", () => clearTimeout(linger));
     });
   }
+}
+
+/**
+ * Whoever takes nothing for so long that a heartbeat would have been missed is gone, and what waits for it is memory. `pipe`
+ * pauses the source while the other side does not take; the source says so.
+ */
+function endWhenStalled(from: Duplex, to: Duplex): void {
+  let stalled: NodeJS.Timeout | undefined;
+  const moving = (): void => clearTimeout(stalled);
+  from.on("pause", () => {
+    clearTimeout(stalled);
+    stalled = setTimeout(() => to.destroy(), stallMsMax).unref();
+  });
+  from.on("resume", moving);
+  from.once("close", moving);
 }
 
 /** A head as it goes on the wire. */

@@ -19,9 +19,9 @@ describe("docs/ERRORS.md", () => {
     for (const reason of Object.keys(errors)) expect(errorsMd).toMatch(new RegExp(`^\\| \`${reason}\` +\\|`, "m"));
   });
 
-  it("[X3] only two reasons close a connection", () => {
+  it("[X3] only three reasons close a connection", () => {
     const closing = Object.entries(errors).filter(([, entry]) => "closes" in entry);
-    expect(closing.map(([reason]) => reason)).toEqual(["frame_too_large", "flow_control_abuse"]);
+    expect(closing.map(([reason]) => reason)).toEqual(["frame_too_large", "too_many_faults", "flow_control_abuse"]);
   });
 });
 

@@ -3,6 +3,9 @@
 import { connect } from "../../../sdk/typescript/src/index.ts";
 import { type Analysis, type AnalyzeInput, credentialsOf, type Note, report, type Step, say, watch } from "./report.ts";
 
+// Whoever started this process is gone: so is the reason for it.
+process.once("disconnect", () => process.exit());
+
 const agent = await connect(credentialsOf(process.argv[2]));
 const runs = new Map<string, number>();
 let notes = 0;
@@ -16,10 +19,8 @@ await agent.handle("analyze", async (input, task): Promise<Analysis> => {
   for (let part = 1; part <= parts; part++) {
     const text = await task.session.request<string>("read", { name, part }).result;
     headings += text.match(/^#+ /gm)?.length ?? 0;
-    for (const word of text.toLowerCase().match(/[a-z]{4,}/g) ?? []) {
-      words++;
-      counts.set(word, (counts.get(word) ?? 0) + 1);
-    }
+    words += text.match(/\S+/g)?.length ?? 0;
+    for (const word of text.toLowerCase().match(/\p{L}{4,}/gu) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1);
     const note: Note = { note: ++notes, about: `${name}, part ${part}` };
     const { seq } = await task.session.send(note);
     say("analyst", `MESSAGE note ${note.note} · seq ${seq} · stored`);

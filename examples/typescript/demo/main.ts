@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { killChild, startBrokerChild } from "../../../scripts/broker/child.ts";
 import { layCable } from "../../../scripts/cable.ts";
 import { certifyAgent } from "../../../scripts/certificates/certify.ts";
+import { readCommandLine } from "../../../scripts/command-line.ts";
 import { Failure, runCommand } from "../../../scripts/failure.ts";
 import type { Credentials, Report, Tally } from "./report.ts";
 
@@ -79,48 +80,54 @@ async function run(state: string, files: string[]): Promise<boolean> {
   await agent("./analyst.ts", [JSON.stringify(await credentials("analyst", cable.port))], "ready");
   print("analyst", "is connected with its own certificate, and can analyze");
 
-  const plan = faultPlan(files.length);
-  let steps = 0;
-  let restarted: Promise<void> = Promise.resolve();
+  // The cable is cut halfway, the broker killed after three quarters: both in the midst of a task, after some of its progress.
+  const cutAfter = Math.min(Math.floor(files.length / 2), files.length - 1);
+  const killAfter = Math.min(Math.floor((files.length * 3) / 4), files.length - 1);
+  let done = 0;
+  let cut = false;
+  let restarted: Promise<void> | undefined;
   const planner = JSON.stringify(await credentials("planner", broker.port));
   const tally = await agent("./planner.ts", [planner, ...files], "finished", (report) => {
-    if (report.kind === "line" && report.text.startsWith("TASK_PROGRESS")) steps++;
-    if (steps === 0) return;
-    const done = report.kind === "task_done" ? report.done : plan.done;
-    plan.done = done;
-    if (!plan.cut && done >= plan.cutAfter) {
-      plan.cut = true;
+    if (report.kind === "task_done") done = report.done;
+    if (report.kind !== "line" || !report.text.startsWith("TASK_PROGRESS")) return;
+    if (!cut && done >= cutAfter) {
+      cut = true;
       print("demo", `cuts the analyst's socket (${cable.cut()} open)`);
-    } else if (plan.cut && !plan.killed && done >= plan.killAfter && report.kind !== "task_done") {
-      plan.killed = true;
-      restarted = restart();
-    }
+    } else if (cut && done >= killAfter) restarted ??= restart();
   });
   await restarted;
   cable.close();
   if (tally === undefined) throw new Error("the planner finished without a tally");
   const { tasks, succeeded, messages, lost, duplicated, outOfOrder } = tally;
   const result = { tasks, succeeded, messages, reconnects, brokerRestarts, lost, duplicated, outOfOrder };
+  console.log(
+    `\n${succeeded} of ${tasks} tasks succeeded; lost ${lost}, repeated ${duplicated}, out of order ${outOfOrder}.`,
+  );
   console.log(JSON.stringify(result));
   const whole = tally.succeeded === files.length && tally.lost + tally.duplicated + tally.outOfOrder === 0;
   return whole && reconnects >= 1 && brokerRestarts === 1;
 }
 
-/** The cable is cut halfway, the broker killed after three quarters: both while a task is running. */
-function faultPlan(files: number) {
-  const cutAfter = Math.min(Math.floor(files / 2), files - 1);
-  return { done: 0, cut: false, killed: false, cutAfter, killAfter: Math.min(Math.floor((files * 3) / 4), files - 1) };
-}
+const usage = `Usage: npm run demo -- [FILE …]
+
+Lets two agents work on files (this project's documents, when none is given), cuts a socket and kills the broker on the way,
+and says what the agents saw. The last line is JSON.`;
 
 await runCommand(async () => {
-  const given = process.argv.slice(2);
-  const files = await readable(given.length > 0 ? given : await ownDocuments());
+  const { positionals } = readCommandLine(usage, {});
+  const files = await readable(positionals.length > 0 ? positionals : await ownDocuments());
   const state = await mkdtemp(join(tmpdir(), "agentworks-demo-"));
+  const clean = async () => {
+    for (const child of children) await killChild(child);
+    await rm(state, { recursive: true, force: true });
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => void clean().finally(() => process.exit(130)));
+  }
   try {
     if (!(await run(state, files))) process.exitCode = 1;
   } finally {
-    for (const child of children) await killChild(child);
-    await rm(state, { recursive: true, force: true });
+    await clean();
   }
 });
 process.exit();

@@ -8,7 +8,6 @@ import {
   type AnalyzeInput,
   credentialsOf,
   type Note,
-  partLength,
   report,
   type Step,
   say,
@@ -16,9 +15,18 @@ import {
   watch,
 } from "./report.ts";
 
+// Whoever started this process is gone: so is the reason for it.
+process.once("disconnect", () => process.exit());
+
 const [, , credentials, ...files] = process.argv;
 const agent = await connect(credentialsOf(credentials));
-const documents = new Map<string, string>();
+const documents = new Map<string, { text: string; partLength: number; parts: number }>();
+
+/** At least three parts, so that even a small task takes a moment; and no part that could be too large for an envelope. */
+function documentOf(text: string): { text: string; partLength: number; parts: number } {
+  const partLength = Math.max(1, Math.min(text.length > 1_000_000 ? 32_768 : 4096, Math.ceil(text.length / 3)));
+  return { text, partLength, parts: Math.max(3, Math.ceil(text.length / partLength)) };
+}
 const tally: Tally = { tasks: 0, succeeded: 0, messages: 0, lost: 0, duplicated: 0, outOfOrder: 0 };
 
 /** Judges one more number of a sequence that must be 1, 2, 3 …; answers the number to expect next. */
@@ -41,7 +49,8 @@ await agent.handle("read", (input): string => {
   const expected = asked.get(name) ?? 1;
   asked.set(name, judge(part, expected));
   say("planner", `TASK_REQUEST read ${name} part ${part} answered, while its own task waits`);
-  return documents.get(name)?.slice((part - 1) * partLength, part * partLength) ?? "";
+  const { text = "", partLength = 1 } = documents.get(name) ?? {};
+  return text.slice((part - 1) * partLength, part * partLength);
 });
 
 let nextNote = 1;
@@ -55,7 +64,7 @@ async function readNotes(session: Session): Promise<void> {
 }
 
 async function analyze(session: Session, name: string): Promise<void> {
-  const parts = Math.max(1, Math.ceil((documents.get(name) ?? "").length / partLength));
+  const parts = documents.get(name)?.parts ?? 0;
   const input: AnalyzeInput = { name, parts };
   tally.tasks++;
   const task = session.request<Analysis, Step>("analyze", input);
@@ -74,10 +83,8 @@ async function analyze(session: Session, name: string): Promise<void> {
   tally.lost += parts + 1 - expected;
   tally.duplicated += analysis.runs - 1;
   if (analysis.name === name && analysis.runs === 1) tally.succeeded++;
-  say(
-    "planner",
-    `TASK_RESPONSE ${name}: ${analysis.words} words, ${analysis.headings} headings, about “${analysis.theme}” · processed`,
-  );
+  const theme = analysis.theme === "" ? "" : `, about “${analysis.theme}”`;
+  say("planner", `TASK_RESPONSE ${name}: ${analysis.words} words, ${analysis.headings} headings${theme}`);
   lastNote = analysis.notes;
 }
 let lastNote = 0;
@@ -92,7 +99,7 @@ async function work(): Promise<void> {
   const notes = readNotes(session);
   for (const [index, file] of files.entries()) {
     const name = `${index + 1}-${basename(file)}`;
-    documents.set(name, await readFile(file, "utf8"));
+    documents.set(name, documentOf(await readFile(file, "utf8")));
     await analyze(session, name);
     report({ kind: "task_done", done: index + 1, total: files.length });
   }

@@ -1,11 +1,9 @@
 // What the demo's processes tell each other over IPC, and what a task is about.
 import type { Agent } from "../../../sdk/typescript/src/index.ts";
 
-/** Characters of one part of a document: the analyst asks for a document part by part. */
-export const partLength = 4096;
-
 export interface AnalyzeInput {
   name: string;
+  /** The analyst asks for the document part by part: so many there are. */
   parts: number;
 }
 
