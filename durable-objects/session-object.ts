@@ -115,7 +115,6 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     };
     const read = decodeDirect(message, facts.agent, this.#session.record?.session_id);
     this.#receive(read, { agent: facts.agent, attach: facts.key }, answering);
-    if (read.close !== undefined) closeSocket(socket, read.close, "see the ERROR before this");
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
@@ -158,7 +157,11 @@ export class SessionObject extends DurableObject<ObjectEnv> {
 
   #receive(read: Read, from: Omit<Inbound, "envelopes">, answering: Answering): void {
     if (read.faults.length > 0) answering.reply(read.faults);
-    if (read.envelopes.length === 0) return;
+    if (read.envelopes.length > 0) this.#take(read, from, answering);
+    if (read.close !== undefined) answering.close(read.close, "see the ERROR before this");
+  }
+
+  #take(read: Read, from: Omit<Inbound, "envelopes">, answering: Answering): void {
     this.#perform(this.#session.receive({ ...from, envelopes: read.envelopes }, Date.now()), answering);
   }
 

@@ -101,7 +101,7 @@ describe.each(memories)("effects (evicting: $evicting)", (options) => {
     link.say(link.b, link.of("SESSION_REJECT", { data: { message: "busy" } }));
     const notices = link.log.flatMap((effect) => (effect.do === "index" ? [effect.record] : []));
     expect(notices.map(({ state, ended }) => [state, ended])).toEqual([
-      ["rejected", { reason: "offer_rejected", message: "busy" }],
+      ["rejected", { reason: "offer_rejected", message: "busy", at: link.now }],
     ]);
     expect(link.deadline).toBeUndefined();
   });
