@@ -4,7 +4,7 @@ import type { Offer, SessionRecord } from "../protocol/session/effects.ts";
 import { isLive } from "../protocol/session/states.ts";
 import { otherSide } from "../protocol/session/tasks.ts";
 import type { ErrorReason } from "../protocol/wire/errors.ts";
-import { agentExists, saveSession } from "../schema/registry.ts";
+import { agentExists, removeSession, saveSession } from "../schema/registry.ts";
 import type { ObjectEnv } from "./env.ts";
 
 /**
@@ -51,6 +51,17 @@ export async function tellState(
     return true;
   } catch (cause) {
     console.warn(JSON.stringify({ event: "index_failed", session_id, state, created_at, cause: String(cause) }));
+    return false;
+  }
+}
+
+/** Takes a session that is to be forgotten out of D1's index; the agents' lists lost it when it ended. Answers whether it did. */
+export async function tellForgotten(env: ObjectEnv, account: string, session_id: string): Promise<boolean> {
+  try {
+    await removeSession(drizzle(env.DB), account, session_id);
+    return true;
+  } catch (cause) {
+    console.warn(JSON.stringify({ event: "forget_failed", session_id, cause: String(cause) }));
     return false;
   }
 }

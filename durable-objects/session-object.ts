@@ -3,6 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { BrokerSession, type Inbound } from "../protocol/session/broker.ts";
 import type { AttachKey, Effect, Offer, Output, SessionRecord } from "../protocol/session/effects.ts";
+import type { Letter, Redriven } from "../protocol/session/redrive.ts";
 import { isEnded } from "../protocol/session/states.ts";
 import { otherSide, type Side } from "../protocol/session/tasks.ts";
 import { nextDeadline } from "../protocol/session/timers.ts";
@@ -14,7 +15,15 @@ import { identityOf } from "./identity.ts";
 import { decodeDirect, decodeRelayed, type Read } from "./reading.ts";
 import type { Answer, Sender } from "./rpc.ts";
 import { factsOf, type HistoryPage, type HistoryQuery, readHistory, type SessionFacts } from "./session-history.ts";
-import { makeOffer, tellState } from "./session-notices.ts";
+import { makeOffer, tellForgotten, tellState } from "./session-notices.ts";
+import {
+  type DeadLetterPage,
+  type RedriveAnswer,
+  type RedriveStanding,
+  readDeadLetters,
+  redrive,
+  sideOf,
+} from "./session-redrive.ts";
 import { SessionStore } from "./session-store.ts";
 import {
   acceptSocket,
@@ -31,6 +40,8 @@ import {
 /** Attachments by a direct socket; those by an agent's connection are named by its `AgentObject`. */
 const isDirect = (attach: AttachKey) => attach.startsWith("d");
 
+const mint = { id: freshId, epoch: () => crypto.randomUUID() };
+
 /** Where the answers of one event go. */
 interface Answering {
   attach: AttachKey;
@@ -39,8 +50,8 @@ interface Answering {
 }
 
 export class SessionObject extends DurableObject<ObjectEnv> {
-  readonly #store: SessionStore;
-  readonly #session: BrokerSession;
+  #store: SessionStore;
+  #session: BrokerSession;
   #account: string | undefined;
   readonly #gate = new Gate();
   /** The alarm as it is set, so that it is written only when it changes. */
@@ -51,7 +62,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     super(ctx, env);
     this.#store = new SessionStore(ctx.storage.sql);
     const saved = this.#store.load();
-    this.#session = new BrokerSession(this.#store, { id: freshId, epoch: () => crypto.randomUUID() }, saved);
+    this.#session = new BrokerSession(this.#store, mint, saved);
     this.#account = this.#store.account;
     this.#alarm = saved && nextDeadline(saved.record.timers);
   }
@@ -140,10 +151,54 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     return record?.agents.includes(agent) ? factsOf(record, progress, this.#store.lastWorkAt()) : undefined;
   }
 
+  deadLetters(agent: string, query: HistoryQuery): DeadLetterPage | undefined {
+    return this.#session.isParticipant(agent)
+      ? readDeadLetters(this.ctx.storage.sql, this.#store, this.#session, query)
+      : undefined;
+  }
+
   timeline(agent: string, query: HistoryQuery): HistoryPage | undefined {
     if (!this.#session.isParticipant(agent)) return undefined;
     const [a, b] = this.#session.progress;
     return readHistory(this.ctx.storage.sql, [a.acked, b.acked], query);
+  }
+
+  // --- dead letters on their way
+
+  /** Sends the agent's dead letters here into another session, as far as that has room. */
+  redrive(agent: string, target: string): Promise<RedriveAnswer> {
+    return redrive(
+      {
+        session: this.#session,
+        store: this.#store,
+        perform: (output) => this.#perform(output),
+        other: (session_id) => this.env.SESSIONS.getByName(`${this.#account}/${session_id}`),
+      },
+      agent,
+      target,
+    );
+  }
+
+  /** To the source: how this session stands as a target. Undefined where it is not the agent's. */
+  redriveStanding(agent: string, source: string): RedriveStanding | undefined {
+    const { record } = this.#session;
+    const side = sideOf(record, agent);
+    if (record === undefined || side === undefined) return undefined;
+    return {
+      peer: record.agents[otherSide(side)],
+      state: record.state,
+      through: this.#store.redrivenThrough(source, side),
+    };
+  }
+
+  /** From the source: dead letters of the agent's. Undefined where the session is not active. */
+  takeLetters(agent: string, source: string, letters: Letter[]): Redriven | undefined {
+    const side = sideOf(this.#session.record, agent);
+    if (side === undefined) return undefined;
+    const before = this.#store.redrivenThrough(source, side);
+    const { answer, ...output } = this.#session.redrive(side, source, letters, before, Date.now());
+    this.#perform(output);
+    return answer;
   }
 
   // --- time
@@ -183,6 +238,8 @@ export class SessionObject extends DurableObject<ObjectEnv> {
         return this.#store.saveTask(effect.task);
       case "cancelTasks":
         return this.#store.cancelTasks();
+      case "redriven":
+        return this.#store.saveRedriven(effect.source, effect.stream, effect.through);
       case "record":
         return this.#store.saveRecord(effect.record, this.#account ?? "");
       case "cursors":
@@ -201,6 +258,8 @@ export class SessionObject extends DurableObject<ObjectEnv> {
         return this.ctx.waitUntil(this.#offer(effect.to, effect));
       case "index":
         return this.ctx.waitUntil(this.#index(effect.record));
+      case "erase":
+        return this.ctx.waitUntil(this.#erase(effect.session_id));
     }
   }
 
@@ -265,5 +324,16 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   async #index(record: SessionRecord): Promise<void> {
     if (!(await tellState(this.env, this.#account ?? "", record))) return;
     this.#perform(this.#session.indexed(record.state, Date.now()));
+  }
+
+  /** Everything that is stored here, the alarm too, once D1 has forgotten it. What fails is repeated by the forget timer. */
+  async #erase(session_id: string): Promise<void> {
+    if (!(await tellForgotten(this.env, this.#account ?? "", session_id))) return;
+    await this.ctx.storage.deleteAll();
+    this.#store = new SessionStore(this.ctx.storage.sql);
+    this.#session = new BrokerSession(this.#store, mint);
+    this.#account = undefined;
+    this.#alarm = undefined;
+    this.#agents.clear();
   }
 }

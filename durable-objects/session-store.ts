@@ -25,7 +25,7 @@ export class SessionStore implements TaskTable {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    this.#exists = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'session'").toArray().length > 0;
+    this.#exists = this.#has("session");
   }
 
   /** The account that the session belongs to, once there is a session. */
@@ -98,6 +98,49 @@ export class SessionStore implements TaskTable {
 
   saveCursors(cursors: Cursors): void {
     this.#sql.exec("INSERT OR REPLACE INTO cursors VALUES (0, ?)", JSON.stringify(cursors));
+  }
+
+  // --- dead letters
+
+  /** The task_ids of cancels in a direction after `acked`. */
+  cancelledAfter(stream: Side, acked: number): Set<string> {
+    const bodies = this.#sql.exec<{ first: number; body: string }>(
+      `SELECT first, body FROM ring WHERE slot >= ? AND slot < ? AND last > ? AND last >= first AND body LIKE '%"type":"TASK_CANCEL"%'`,
+      ...slotsOf(stream),
+      acked,
+    );
+    const cancelled = new Set<string>();
+    for (const { first, body } of bodies) {
+      for (const [i, line] of body.split("\n").entries()) {
+        if (first + i <= acked) continue;
+        const envelope = JSON.parse(line) as { type: string; data: { task_id: string } };
+        if (envelope.type === "TASK_CANCEL") cancelled.add(envelope.data.task_id);
+      }
+    }
+    return cancelled;
+  }
+
+  /** Through which `seq` dead letters of another session were taken into a direction of this one. */
+  redrivenThrough(source: string, stream: Side): number {
+    if (!this.#has("redriven")) return 0;
+    const found = this.#sql.exec<{ through: number }>(
+      "SELECT through FROM redriven WHERE source = ? AND stream = ?",
+      source,
+      stream,
+    );
+    return found.toArray()[0]?.through ?? 0;
+  }
+
+  /** The table is made by the first of them: most sessions never need it. */
+  saveRedriven(source: string, stream: Side, through: number): void {
+    this.#sql.exec(
+      "CREATE TABLE IF NOT EXISTS redriven (source TEXT NOT NULL, stream INTEGER NOT NULL, through INTEGER NOT NULL, PRIMARY KEY (source, stream)) WITHOUT ROWID",
+    );
+    this.#sql.exec("INSERT OR REPLACE INTO redriven VALUES (?, ?, ?)", source, stream, through);
+  }
+
+  #has(table: string): boolean {
+    return this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?", table).toArray().length > 0;
   }
 
   /** When the newest row was written (epoch milliseconds), if there is one. */

@@ -171,6 +171,33 @@ export const StoredEnvelope = z
   })
   .meta({ id: "StoredEnvelope" });
 
+export const DeadLetter = StoredEnvelope.extend({
+  reason: z.enum(["session_expired", "session_closed"]).describe("why it was not delivered"),
+  redrivable: z
+    .boolean()
+    .describe(
+      "redriving sends it again: a MESSAGE, or the TASK_REQUEST of a task that was neither answered nor cancelled",
+    ),
+  redriven_to: Uuid.nullable().describe("the session that it was handed on to"),
+}).meta({ id: "DeadLetter" });
+
+export const DeadLetterPage = z
+  .object({ dead_letters: z.array(DeadLetter), next: z.string().optional() })
+  .meta({ id: "DeadLetterPage" });
+
+export const Redrive = z
+  .strictObject({ session_id: Uuid.describe("an active session between the same two agents") })
+  .meta({ id: "Redrive" });
+
+export const Redriven = z
+  .object({
+    session_id: Uuid.describe("the session that they went into"),
+    redriven: z.int().describe("sent by this call"),
+    skipped: z.int().describe("not sent by this call: tasks that the session has already, or past their deadline"),
+    remaining: z.int().describe("left for want of room: call again when the receiver has acknowledged some"),
+  })
+  .meta({ id: "Redriven" });
+
 export const Timeline = z
   .object({ envelopes: z.array(StoredEnvelope), next: z.string().optional() })
   .meta({ id: "Timeline" });

@@ -16,6 +16,7 @@ import type { AttachKey, Output, Saved, SessionRecord } from "./effects.ts";
 import { Intake } from "./intake.ts";
 import { OpenTasks } from "./open-tasks.ts";
 import { Outbox } from "./outbox.ts";
+import { type Letter, noteRedrive, type Redriven, takeLetters } from "./redrive.ts";
 import { afterStep, isEnded, isLive, type SessionStep } from "./states.ts";
 import { otherSide, type Side, type TaskTable } from "./tasks.ts";
 import { dueTimers, nextDeadline } from "./timers.ts";
@@ -138,7 +139,12 @@ export class BrokerSession {
         this.#out.changed();
         this.#out.index(record);
       } else if (name === "offer") this.#end(record, "expire", { reason: "offer_expired" }, now);
-      else {
+      else if (name === "forget") {
+        // Asked for until it is done; not before D1 has heard of the end, which would bring it back there.
+        record.timers.forget = now + limits.indexRetryMs;
+        this.#out.changed();
+        if (record.timers.index === undefined) this.#out.erase(record.session_id);
+      } else {
         const idleAt = (lastWorkAt ?? record.created_at) + limits.sessionIdleMs;
         if (idleAt <= now) this.#end(record, "expire", { reason: "session_closed" }, now);
         else record.timers.idle = idleAt;
@@ -161,6 +167,38 @@ export class BrokerSession {
         record.attach[side] = null;
         this.#out.changed();
       }
+    }
+    return this.#finish();
+  }
+
+  // --- dead letters
+
+  /** At their target: takes dead letters of `side`'s out of another session of the two, `after` those that it took before. */
+  redrive(
+    side: Side,
+    source: Uuid,
+    letters: readonly Letter[],
+    after: number,
+    now: number,
+  ): Output & { answer: Redriven | undefined } {
+    this.#out.begin(now);
+    this.#elapse();
+    const record = this.#record;
+    const isOpen = record?.state === "active";
+    const answer = isOpen
+      ? takeLetters(record, side, source, letters, after, this.#directions, this.#tasks, this.#out)
+      : undefined;
+    this.#settle();
+    return { ...this.#finish(), answer };
+  }
+
+  /** At their source: the dead letters of `side` after one `seq` go into that session, and are there through another. */
+  redriving(side: Side, target: Uuid, after: number, through: number, now: number): Output {
+    this.#out.begin(now);
+    const record = this.#record;
+    if (record) {
+      record.redrives = noteRedrive(record.redrives, { side, target, after, through });
+      this.#out.changed();
     }
     return this.#finish();
   }
@@ -438,7 +476,7 @@ export class BrokerSession {
       this.#sayClosed(record);
     } else this.#sayRejected(record);
     const { index } = record.timers;
-    record.timers = index === undefined ? {} : { index };
+    record.timers = { forget: now + limits.tombstoneMs, ...(index !== undefined && { index }) };
   }
 
   #step(record: SessionRecord, step: SessionStep, now: number): boolean {

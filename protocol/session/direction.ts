@@ -47,7 +47,7 @@ export class Direction {
     // What was before the oldest row is done: so much at least was delivered (one more, where that row is the broker's own).
     this.delivered = oldest === undefined ? 0 : Math.max(0, oldest.origin - (oldest.last - oldest.first + 1));
     for (const row of rows) {
-      const own = row.origin === this.received.last && row.last >= row.first && row !== oldest;
+      const own = row.origin === this.received.last && row.last >= row.first;
       this.received.last = Math.max(this.received.last, row.origin);
       if (row.last <= acked) {
         this.out.next = row.last + 1;

@@ -3,6 +3,7 @@
 import type { Capability, SessionState } from "../wire/envelope.ts";
 import type { ErrorReason } from "../wire/errors.ts";
 import type { AgentId, Uuid } from "../wire/ids.ts";
+import type { Redrive } from "./redrive.ts";
 import type { Side, TaskRecord } from "./tasks.ts";
 import type { Timers } from "./timers.ts";
 
@@ -65,6 +66,8 @@ export interface SessionRecord {
   close?: { by: Side; seq: number };
   /** Why it was rejected, expired or closed, and when (epoch milliseconds). */
   ended?: { reason: ErrorReason | "closed"; message?: string; at?: number };
+  /** Which sessions its dead letters went into, oldest first. */
+  redrives?: readonly Redrive[];
   created_at: number;
   timers: Timers;
 }
@@ -98,6 +101,8 @@ export type Effect =
   | { do: "task"; task: TaskRecord }
   /** Every open task of the session is cancelled. */
   | { do: "cancelTasks" }
+  /** Dead letters of `source` were taken through this `seq` of theirs, into the stream of that side. */
+  | { do: "redriven"; source: Uuid; stream: Side; through: number }
   | { do: "record"; record: SessionRecord }
   | { do: "cursors"; cursors: Cursors }
   // frames
@@ -112,7 +117,9 @@ export type Effect =
   /** Hand the offer to the responder's agent; answer by `offerFailed` when that does not take it. */
   | ({ do: "offer"; to: AgentId } & Offer)
   /** Tell D1 and both agents about the session's state; answer by `indexed`. */
-  | { do: "index"; record: SessionRecord };
+  | { do: "index"; record: SessionRecord }
+  /** Forget the session: nothing is left of it, here or in D1. What fails is asked for again. */
+  | { do: "erase"; session_id: Uuid };
 
 /** The effects of one event, and when to wake the session next (epoch ms), if at all. */
 export interface Output {

@@ -3,6 +3,7 @@
 import { encode, errorLine } from "../wire/codec.ts";
 import type { BrokerEnvelope, SessionEnvelope } from "../wire/envelope.ts";
 import type { ErrorReason } from "../wire/errors.ts";
+import type { Uuid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
 import type { Direction } from "./direction.ts";
 import type { AttachKey, Cursors, Effect, Row, SessionRecord } from "./effects.ts";
@@ -60,6 +61,10 @@ export class Outbox {
 
   task(task: TaskRecord): void {
     this.#persist.push({ do: "task", task });
+  }
+
+  redriven(source: Uuid, stream: Side, through: number): void {
+    this.#persist.push({ do: "redriven", source, stream, through });
   }
 
   cancelTasks(): void {
@@ -155,6 +160,10 @@ export class Outbox {
 
   index(record: SessionRecord): void {
     this.#notify.push({ do: "index", record: structuredCopy(record) });
+  }
+
+  erase(session_id: Uuid): void {
+    this.#notify.push({ do: "erase", session_id });
   }
 
   // --- the end of an event

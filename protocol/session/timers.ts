@@ -1,7 +1,10 @@
 // The named timers of a session. Times are epoch milliseconds that the caller brings; the next one is their minimum.
 
-export const timerNames = ["task", "offer", "idle", "index"] as const;
-/** task: the first task that is due (never stored: the tasks know) · offer: an offer nobody answered · idle: no work for `sessionIdleMs` · index: a state change that D1 has not got yet. */
+export const timerNames = ["task", "offer", "idle", "index", "forget"] as const;
+/**
+ * task: the first task that is due (never stored: the tasks know) · offer: an offer nobody answered · idle: no work for
+ * `sessionIdleMs` · index: a state change that D1 has not got yet · forget: an ended session that nothing is to be left of.
+ */
 export type TimerName = (typeof timerNames)[number];
 export type Timers = { [K in TimerName]?: number };
 

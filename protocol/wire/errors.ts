@@ -186,6 +186,27 @@ export const errors = {
     "The other agent rejected the session; `message` says why.",
   ),
 
+  session_not_ended: fault(
+    "failed_precondition",
+    409,
+    "request",
+    "The session has not ended: what it accepted, it still delivers. Wait for its end.",
+    { retryable: true },
+  ),
+  redrive_mismatch: fault(
+    "failed_precondition",
+    409,
+    "request",
+    "Dead letters go into an active session between the same two agents. Open one.",
+  ),
+  redrive_conflict: fault(
+    "failed_precondition",
+    409,
+    "request",
+    "They go into another session (`redriven_to`). Name that one, or wait until it has ended.",
+    { retryable: true },
+  ),
+
   // --- the stream of work
   sequence_gap: fault(
     "out_of_range",

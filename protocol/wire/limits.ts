@@ -36,6 +36,8 @@ export const limits = {
   ringBytesMax: 16 * MiB,
   /** Frames of the broker's own making (replayed responses, cancellations) waiting in one direction. */
   brokerRowsMax: 384,
+  /** L26. Of these, dead letters of another session. */
+  redriveRowsMax: 128,
   /** Acknowledged messages (or a quarter of the byte window) after which a cursor is stored even if nothing else is. */
   cursorLagMessagesMax: 64,
   cursorLagBytesMax: 1 * MiB,
@@ -67,6 +69,8 @@ export const limits = {
   reservationMs: 10 * second,
   /** L13. A session without a work frame for this long expires. */
   sessionIdleMs: 24 * hour,
+  /** L27. An ended session is remembered for this long. */
+  tombstoneMs: 7 * 24 * hour,
   /** A failed write of the session index is repeated after this long. */
   indexRetryMs: 5 * second,
 
@@ -123,6 +127,11 @@ export function assertLimits(l: { [K in keyof typeof limits]: number } = limits)
     ],
     [l.openTasksMax * 2 < l.brokerRowsMax, "an open task may need two frames of the broker's own in one direction"],
     [l.deadlineGraceMs < l.cancelGraceMs, "a cancel is more patient than a deadline"],
+    [
+      2 * l.openTasksMax + l.redriveRowsMax <= l.brokerRowsMax,
+      "dead letters must leave the room that open tasks may need",
+    ],
+    [l.sessionIdleMs <= l.tombstoneMs, "a client that was away must find out how its session ended"],
     [l.frameBytesMax <= l.windowBytes, "one frame must fit the window"],
     [l.windowBytes <= l.ringBytesMax, "the ring keeps at least one window of history"],
     [l.cursorLagMessagesMax * 4 <= l.windowMessages, "a lost cursor must leave most of the window usable"],

@@ -19,12 +19,14 @@ const rank: Record<Effect["do"], number> = {
   forget: 2,
   task: 2,
   cancelTasks: 2,
+  redriven: 2,
   reply: 3,
   send: 4,
   replay: 4,
   close: 4,
   offer: 5,
   index: 5,
+  erase: 5,
 };
 
 export class CoreLink extends Link {

@@ -18,7 +18,7 @@ describe.each(memories)("closing (evicting: $evicting)", (options) => {
     expect(link.store.record?.state).toBe("closed");
     expect(last(link.a, "SESSION_CLOSED").data).toEqual({ state: "closed", received: 2, delivered: 2 });
     expect(last(link.b, "SESSION_CLOSED").data).toEqual({ state: "closed", received: 1, delivered: 1 });
-    expect(link.deadline).toBeUndefined();
+    expect(link.deadline).toBe(link.now + limits.tombstoneMs);
   });
 
   it("[N8] who closed has no more to say, nor has who acknowledged it", () => {

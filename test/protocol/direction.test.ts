@@ -118,6 +118,18 @@ describe("a direction", () => {
     expect(again.ownWaiting).toBe(limits.brokerRowsMax - 1);
   });
 
+  it("knows the broker's own frames after a restart where nothing came before them", () => {
+    const direction = new Direction();
+    const rows = [own(direction), own(direction), take(direction, 1)];
+    const again = new Direction();
+    again.restore(rows, 0, 512, 0);
+    expect(again.ownWaiting).toBe(2);
+    again.acknowledge(2);
+    expect([again.ownWaiting, again.delivered]).toEqual([0, 0]);
+    again.acknowledge(3);
+    expect(again.delivered).toBe(1);
+  });
+
   it("[S6, W4] stands after a restart as it stood, but for a slack of at most 64", () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant("take" as const), count: fc.integer({ min: 1, max: 40 }) }),

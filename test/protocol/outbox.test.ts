@@ -12,12 +12,14 @@ const stages: Record<Effect["do"], number> = {
   forget: 0,
   task: 0,
   cancelTasks: 0,
+  redriven: 0,
   reply: 1,
   send: 1,
   replay: 1,
   close: 1,
   offer: 2,
   index: 2,
+  erase: 2,
 };
 
 /** The effects of what `act` does, one event after the other. */
@@ -103,7 +105,7 @@ describe.each(memories)("effects (evicting: $evicting)", (options) => {
     expect(notices.map(({ state, ended }) => [state, ended])).toEqual([
       ["rejected", { reason: "offer_rejected", message: "busy", at: link.now }],
     ]);
-    expect(link.deadline).toBeUndefined();
+    expect(link.deadline).toBe(link.now + limits.tombstoneMs);
   });
 
   it("[N5] a notice that failed is repeated by its timer, in the state of then", () => {

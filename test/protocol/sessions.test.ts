@@ -128,7 +128,7 @@ describe.each(memories)("opening (evicting: $evicting)", (options) => {
     expect(link.store.record?.state).toBe("expired");
     expect(last(link.a, "SESSION_REJECT").data.reason).toBe("offer_expired");
     expect(said(link.a, "SESSION_CLOSED")).toEqual([]);
-    expect(link.deadline).toBeUndefined();
+    expect(link.deadline).toBe(link.now + limits.tombstoneMs);
     link.event((broker) => broker.offerFailed("agent_offline", link.now));
     expect(link.store.record?.state).toBe("expired");
   });

@@ -4,13 +4,17 @@ import { isOpen, type Side, type TaskRecord, type TaskTable } from "../../protoc
 import { limits } from "../../protocol/wire/limits.ts";
 
 /** Effects that write: what an event leaves behind. */
-export type RowEffect = Extract<Effect, { do: "store" | "forget" | "task" | "cancelTasks" | "record" | "cursors" }>;
+export type RowEffect = Extract<
+  Effect,
+  { do: "store" | "forget" | "task" | "cancelTasks" | "redriven" | "record" | "cursors" }
+>;
 
 const rowEffects: Record<RowEffect["do"], true> = {
   store: true,
   forget: true,
   task: true,
   cancelTasks: true,
+  redriven: true,
   record: true,
   cursors: true,
 };
@@ -22,6 +26,8 @@ export class Store implements TaskTable {
   cursors: Saved["cursors"];
   rows: [Map<number, Row>, Map<number, Row>] = [new Map(), new Map()];
   tasks = new Map<string, TaskRecord>();
+  /** Through which `seq` dead letters were taken, by their session and the stream that they went into. */
+  redriven = new Map<string, number>();
 
   find(task_id: string): TaskRecord | undefined {
     return this.tasks.get(task_id);
@@ -60,6 +66,9 @@ export class Store implements TaskTable {
       case "cancelTasks":
         for (const { due_at: _, ...task } of this.open()) this.tasks.set(task.task_id, { ...task, state: "cancelled" });
         return;
+      case "redriven":
+        this.redriven.set(`${effect.source} ${effect.stream}`, effect.through);
+        return;
       case "record":
         this.record = structuredClone(effect.record);
         return;
@@ -96,6 +105,7 @@ export class Store implements TaskTable {
     copy.cursors = this.cursors;
     copy.rows = [new Map(this.rows[0]), new Map(this.rows[1])];
     copy.tasks = new Map(this.tasks);
+    copy.redriven = new Map(this.redriven);
     return copy;
   }
 }

@@ -1,13 +1,16 @@
 // Sessions, for the agents that take part in them: the list out of the index, one session and what it stored out of its object.
-// Nothing here writes. A session that is not the agent's, or whose id is none, looks like one that does not exist.
+// Only redriving writes. A session that is not the agent's, or whose id is none, looks like one that does not exist.
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { drizzle } from "drizzle-orm/d1";
 import type { Context } from "hono";
 import type { HistoryEntry } from "../../durable-objects/session-history.ts";
 import { Uuid } from "../../protocol/wire/ids.ts";
 import {
+  DeadLetterPage,
   EnvelopesQuery,
   ListSessionsQuery,
+  Redrive,
+  Redriven,
   type Session,
   SessionEntry,
   SessionPage,
@@ -43,6 +46,31 @@ const timeline = createRoute({
   middleware: [identified] as const,
   request: { params: z.object({ session_id: Uuid }), query: EnvelopesQuery },
   responses: { 200: json(Timeline, "one page of envelopes"), ...problems },
+});
+
+const deadLetters = createRoute({
+  method: "get",
+  path: "/v1/sessions/{session_id}/dead-letters",
+  description:
+    "What both sides of an ended session left undelivered: accepted, and never acknowledged by its receiver. Empty while the session lives.",
+  security,
+  middleware: [identified] as const,
+  request: { params: z.object({ session_id: Uuid }), query: EnvelopesQuery },
+  responses: { 200: json(DeadLetterPage, "one page of dead letters"), ...problems },
+});
+
+const redrive = createRoute({
+  method: "post",
+  path: "/v1/sessions/{session_id}/dead-letters/redrive",
+  description:
+    "Sends the agent's own dead letters again, into another active session between the same two agents, each exactly once. Safe to repeat.",
+  security,
+  middleware: [identified] as const,
+  request: {
+    params: z.object({ session_id: Uuid }),
+    body: { required: true, content: { "application/json": { schema: Redrive } } },
+  },
+  responses: { 200: json(Redriven, "what was sent by this call, and what remains"), ...problems },
 });
 
 const time = (ms: number) => new Date(ms).toISOString();
@@ -109,6 +137,41 @@ export function sessionRoutes(app: OpenAPIHono<App>): void {
       if (page === undefined) return problem(c, "session_unknown");
       const { entries, ...more } = page;
       return c.json({ envelopes: entries.map(envelopeOf), ...more }, 200);
+    },
+    refuseSession,
+  );
+
+  app.openapi(
+    deadLetters,
+    async (c) => {
+      const { account, agent } = c.var.identity;
+      const { session_id } = c.req.valid("param");
+      const { payloads, ...query } = c.req.valid("query");
+      const session = sessionObject(c.env, account, session_id);
+      const page = await session.deadLetters(agent, { ...query, payloads: payloads === "true" });
+      if (page === undefined) return problem(c, "session_unknown");
+      const { letters, ...more } = page;
+      const dead_letters = letters.map(({ reason, redrivable, redriven_to, ...entry }) => ({
+        ...envelopeOf(entry),
+        reason,
+        redrivable,
+        redriven_to,
+      }));
+      return c.json({ dead_letters, ...more }, 200);
+    },
+    refuseSession,
+  );
+
+  app.openapi(
+    redrive,
+    async (c) => {
+      const { account, agent } = c.var.identity;
+      const { session_id } = c.req.valid("param");
+      const { session_id: target } = c.req.valid("json");
+      const answer = await sessionObject(c.env, account, session_id).redrive(agent, target);
+      if (!("refused" in answer)) return c.json({ session_id: target, ...answer }, 200);
+      const issues = [{ path: "session_id", message: "it is this one that the refusal is about" }];
+      return problem(c, answer.refused, answer.of === "target" ? { issues } : {});
     },
     refuseSession,
   );

@@ -76,8 +76,8 @@ everyWay(
       data: { reason: "offer_expired", retryable: true },
     });
     expect(await duo.indexed("expired")).toMatchObject({ reason: "offer_expired" });
-    // Nothing to wait for: no alarm.
-    expect(await alarmOf(duo)).toBeNull();
+    // Nothing to wait for but to be forgotten.
+    expect(await alarmOf(duo)).toBe(start + limits.offerMs + limits.tombstoneMs);
     const late = duo.of("SESSION_ACCEPT");
     await b.tell(late);
     expect((await b.errorAbout(late.id)).reason).toBe("session_closed");
@@ -134,7 +134,7 @@ everyWay("[N11, N10, L13] a session without work expires, and work puts that off
     expect(agent.socket.end).toBeUndefined();
   }
   expect(await duo.indexed("expired")).toMatchObject({ responder: b.name });
-  expect(await alarmOf(duo)).toBeNull();
+  expect(await alarmOf(duo)).toBe(start + 1000 + limits.sessionIdleMs + limits.tombstoneMs);
 });
 
 everyWay(

@@ -29,9 +29,13 @@ it("describes every route in openapi.json, with its security and its problems", 
     "GET /health open",
     "GET /v1/agents clientCertificate",
     "GET /v1/connect clientCertificate",
+    "GET /v1/sessions clientCertificate",
     "GET /v1/sessions/{session_id} clientCertificate",
+    "GET /v1/sessions/{session_id}/dead-letters clientCertificate",
+    "GET /v1/sessions/{session_id}/timeline clientCertificate",
     "PATCH /v1/agents/{agent_id} adminToken",
     "POST /v1/certificates adminToken",
+    "POST /v1/sessions/{session_id}/dead-letters/redrive clientCertificate",
   ]);
   expect(Object.keys(document.components.securitySchemes)).toEqual(["clientCertificate", "adminToken"]);
   expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining(["Problem", "Agent", "AgentPage"]));

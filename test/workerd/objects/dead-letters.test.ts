@@ -1,0 +1,332 @@
+// What an ended session left undelivered, over HTTP: listed with its reason, sent again exactly once, and forgotten at last.
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { z } from "zod";
+import type { Letter } from "../../../protocol/session/redrive.ts";
+import { limits } from "../../../protocol/wire/limits.ts";
+import { DeadLetterPage, Redriven, Session, Timeline } from "../../../schema/http.ts";
+import { ask, newAgent, tlsOf } from "../worker/fixtures.ts";
+import { expectProblem } from "../worker/problem.ts";
+import { Agent, everyWay, plain, plainDirect, uuid } from "./agents.ts";
+import { counting } from "./counters.ts";
+import { Duo } from "./duo.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** The session's alarm rings when that much time has passed. Everything else goes on in the present. */
+async function ring(duo: Duo, afterMs: number, alive = false): Promise<void> {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + afterMs });
+  if (alive) await Promise.all([duo.a.beat(), duo.b.beat()]);
+  await duo.a.forget();
+  await runDurableObjectAlarm(duo.object);
+  vi.useRealTimers();
+}
+
+/** Nobody said anything for a day. */
+async function expire(duo: Duo): Promise<void> {
+  await ring(duo, limits.sessionIdleMs + 1000, true);
+  await duo.a.socket.next("SESSION_CLOSED");
+  await duo.indexed("expired");
+}
+
+/** Another session of the same two. */
+async function another({ a, b }: Duo): Promise<Duo> {
+  for (const agent of [a, b]) agent.direct = undefined;
+  const duo = new Duo(a, b);
+  await duo.begin();
+  if (a.way.direct) for (const agent of [a, b]) await duo.goDirect(agent);
+  return duo;
+}
+
+async function letters(duo: Duo, query = "", agent = duo.a): Promise<z.infer<typeof DeadLetterPage>> {
+  await agent.forget();
+  const response = await ask(`/v1/sessions/${duo.session_id}/dead-letters${query}`, agent.tls);
+  expect(response.status).toBe(200);
+  return DeadLetterPage.strict().parse(await response.json());
+}
+
+const post = (duo: Duo, target: string, agent = duo.a) =>
+  ask(`/v1/sessions/${duo.session_id}/dead-letters/redrive`, agent.tls, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ session_id: target }),
+  });
+
+async function redrive(duo: Duo, target: Duo, agent = duo.a): Promise<z.infer<typeof Redriven>> {
+  await agent.forget();
+  const response = await post(duo, target.session_id, agent);
+  expect(response.status).toBe(200);
+  return Redriven.strict().parse(await response.json());
+}
+
+/** An expired session in which `a` left that many messages. */
+async function left(count: number, way = plainDirect): Promise<Duo> {
+  const duo = await Duo.open(way);
+  for (let first = 1; first <= count; first += 100) {
+    await duo.a.say(...duo.messages(first, Math.min(count, first + 99)));
+  }
+  await duo.b.socket.contents(count);
+  await expire(duo);
+  return duo;
+}
+
+everyWay("[D1] lists what was accepted and never acknowledged, of both sides, with the reason", async (way) => {
+  const duo = await Duo.open(way);
+  const { a, b } = duo;
+  const [waits, cancelled, answered] = [uuid(), uuid(), uuid()];
+  await a.say(...duo.messages(1, 3), duo.task("REQUEST", 4, waits), duo.task("REQUEST", 5, cancelled));
+  await a.say(duo.task("CANCEL", 6, cancelled, { reason: "no need" }), duo.task("REQUEST", 7, answered));
+  await b.socket.next("TASK_REQUEST", ({ data }) => data.task_id === answered);
+  // Answered before it acknowledged: it has the task.
+  await b.say(duo.ack(2), duo.message(1, "back"), duo.task("RESPONSE", 2, answered, { status: "succeeded" }));
+  await a.socket.next("TASK_RESPONSE");
+  expect(await letters(duo)).toEqual({ dead_letters: [] });
+  await expire(duo);
+
+  const { dead_letters } = await letters(duo);
+  expect(dead_letters.map(({ type, from, sender_seq, redrivable }) => [type, from, sender_seq, redrivable])).toEqual([
+    ["MESSAGE", a.name, 3, true],
+    ["TASK_REQUEST", a.name, 4, true],
+    ["TASK_REQUEST", a.name, 5, false],
+    ["TASK_CANCEL", a.name, 6, false],
+    ["TASK_REQUEST", a.name, 7, false],
+    ["MESSAGE", b.name, 1, true],
+    ["TASK_RESPONSE", b.name, 2, false],
+    // The broker's own: nobody answered the cancel.
+    ["TASK_RESPONSE", b.name, null, false],
+  ]);
+  for (const { reason, receipts, redriven_to, ...rest } of dead_letters) {
+    expect({ reason, receipts, redriven_to }).toEqual({
+      reason: "session_expired",
+      receipts: { stored: true, delivered: false },
+      redriven_to: null,
+    });
+    expect(rest).not.toHaveProperty("data");
+  }
+  const whole = await letters(duo, "?payloads=true&limit=2", b);
+  expect(whole.dead_letters.map(({ data }) => data)).toEqual([
+    { content: 3 },
+    { task_id: waits, capability: "analyze", input: { of: waits } },
+  ]);
+  expect((await letters(duo, `?after=${whole.next}`, b)).dead_letters).toEqual(dead_letters.slice(2));
+  const shown = await ask(`/v1/sessions/${duo.session_id}`, a.tls);
+  expect(Session.parse(await shown.json())).toMatchObject({
+    state: "expired",
+    streams: [{ waiting: 5 }, { waiting: 3 }],
+  });
+  const stranger = await newAgent(`stranger-of-${duo.session_id}`);
+  const path = `/v1/sessions/${duo.session_id}/dead-letters`;
+  await expectProblem(await ask(path, tlsOf(stranger.fingerprint)), "session_unknown");
+});
+
+everyWay("[D2, D3] go into another session, each once, whoever asks how often", async (way) => {
+  const duo = await Duo.open(way);
+  const { a, b } = duo;
+  const task_id = uuid();
+  const sent = [...duo.messages(1, 3), duo.task("REQUEST", 4, task_id)];
+  await a.say(...sent);
+  await b.socket.next("TASK_REQUEST");
+  await b.say(duo.ack(1), duo.message(1, "of b"));
+  await a.socket.contents(1);
+  await expire(duo);
+  const target = await another(duo);
+  await a.say(target.message(1, "fresh"));
+  await b.socket.next("MESSAGE", ({ data }) => data.content === "fresh");
+
+  expect(await redrive(duo, target)).toEqual({ session_id: target.session_id, redriven: 3, skipped: 0, remaining: 0 });
+  const request = await b.socket.next("TASK_REQUEST", ({ session_id }) => session_id === target.session_id);
+  const ids = sent.map(({ id }) => id);
+  expect(request).toMatchObject({ id: ids[3], seq: 4, from: a.name, data: { task_id, input: { of: task_id } } });
+  for (let again = 0; again < 2; again++)
+    expect(await redrive(duo, target)).toMatchObject({ redriven: 0, remaining: 0 });
+  // The other side's letters are its own to send.
+  expect(await redrive(duo, target, b)).toMatchObject({ redriven: 1 });
+  expect((await a.socket.next("MESSAGE", ({ session_id }) => session_id === target.session_id)).data.content).toBe(
+    "of b",
+  );
+
+  await b.say(target.task("RESPONSE", 1, task_id, { status: "succeeded", result: "late, but once" }), target.ack(4));
+  expect((await a.socket.next("TASK_RESPONSE")).data.result).toBe("late, but once");
+  const path = `/v1/sessions/${target.session_id}/timeline`;
+  const { envelopes } = Timeline.parse(await (await ask(path, a.tls)).json());
+  expect(envelopes.map(({ id, sender_seq, receipts }) => [id, sender_seq, receipts.delivered]).slice(1, 4)).toEqual([
+    [ids[1], null, true],
+    [ids[2], null, true],
+    [ids[3], null, true],
+  ]);
+  const { dead_letters } = await letters(duo);
+  expect(dead_letters.map(({ redriven_to }) => redriven_to)).toEqual(Array(4).fill(target.session_id));
+  await target.expectAlive(2, 2, 3, 5);
+});
+
+it("[D2] once, by many calls at a time", async () => {
+  const duo = await left(100);
+  const target = await another(duo);
+  const answers = await Promise.all(Array.from({ length: 6 }, () => redrive(duo, target)));
+  expect(answers.reduce((sum, { redriven }) => sum + redriven, 0)).toBe(100);
+  expect(await duo.b.socket.contents(100)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+  await target.fence(duo.b);
+  const arrived = duo.b.socket.all("MESSAGE");
+  expect(arrived).toHaveLength(100);
+});
+
+it("[D2] once, though the source crashed before it heard what the target took", async () => {
+  const duo = await left(5);
+  const target = await another(duo);
+  const lines = await runInDurableObject(duo.object, (_, { storage }) =>
+    storage.sql.exec<{ body: string }>("SELECT body FROM ring ORDER BY row").one().body.split("\n"),
+  );
+  const handed: Letter[] = lines.slice(0, 3).map((line, i) => ({ seq: i + 1, line }));
+  // The target took these three; its answer never came.
+  expect(await target.object.takeLetters(duo.a.name, duo.session_id, handed)).toMatchObject({ taken: 3 });
+  await Agent.forgetAll();
+  expect(await redrive(duo, target)).toMatchObject({ redriven: 2, remaining: 0 });
+  expect(await duo.b.socket.contents(5)).toEqual([1, 2, 3, 4, 5]);
+});
+
+it("[D4] what finds no room remains, and goes on later, into another session when that one has ended", async () => {
+  const duo = await left(300, plain);
+  const { a, b } = duo;
+  const first = await another(duo);
+  const second = await another(duo);
+  const part = limits.redriveRowsMax;
+  expect(await redrive(duo, first)).toMatchObject({ redriven: part, remaining: 300 - part });
+  expect(await redrive(duo, first)).toMatchObject({ redriven: 0, remaining: 300 - part });
+  await expectProblem(await post(duo, second.session_id), "redrive_conflict");
+  await b.socket.contents(part);
+  await b.say(first.ack(100));
+  await first.fence(b);
+  expect(await redrive(duo, first)).toMatchObject({ redriven: 100, remaining: 300 - part - 100 });
+
+  await a.say(first.close(1));
+  await b.socket.next("SESSION_CLOSE");
+  await expectProblem(await post(duo, first.session_id), "session_closed");
+  await b.say(first.ack(part + 101));
+  await a.socket.next("SESSION_CLOSED");
+  expect(await redrive(duo, second)).toMatchObject({ redriven: 72, remaining: 0 });
+  expect(await redrive(duo, second)).toMatchObject({ redriven: 0, remaining: 0 });
+  // The first has what it took, whatever is asked of it.
+  expect(await redrive(duo, first)).toMatchObject({ redriven: 0, remaining: 0 });
+  await second.fence(b);
+  const all = Array.from({ length: 300 }, (_, i) => i + 1);
+  const arrived = b.socket.all("MESSAGE").filter(({ session_id }) => session_id !== duo.session_id);
+  expect(arrived.map(({ data }) => data.content)).toEqual(all);
+  const { dead_letters } = await letters(duo, "?limit=200");
+  expect(dead_letters[0]?.redriven_to).toBe(first.session_id);
+  const rest = await letters(duo, `?limit=200&after=${dead_letters.at(-1)?.cursor}`);
+  expect(rest.dead_letters.map(({ redriven_to }) => redriven_to)).toEqual([
+    ...Array(28).fill(first.session_id),
+    ...Array(72).fill(second.session_id),
+  ]);
+});
+
+describe("redriving is refused", () => {
+  it("while the session lives", async () => {
+    const duo = await Duo.open(plain);
+    const target = new Duo(duo.a, duo.b);
+    await target.begin();
+    await duo.a.say(duo.message(1));
+    await expectProblem(await post(duo, target.session_id), "session_not_ended");
+  });
+
+  it("into a session that is not there, not accepted, closed, of other agents, or the same", async () => {
+    const duo = await left(1, plain);
+    const { a, b } = duo;
+    const about = async (target: string, reason: Parameters<typeof expectProblem>[1]) => {
+      const problem = await expectProblem(await post(duo, target), reason);
+      expect(problem.issues?.map(({ path }) => path)).toEqual(["session_id"]);
+    };
+    await about(uuid(), "session_unknown");
+    await about(duo.session_id, "redrive_mismatch");
+
+    const pending = new Duo(a, b);
+    await a.tell(pending.init());
+    await b.connection.next("SESSION_INIT", ({ session_id }) => session_id === pending.session_id);
+    await about(pending.session_id, "session_not_active");
+
+    const closed = await another(duo);
+    await a.say(closed.close(1));
+    await b.socket.next("SESSION_CLOSE");
+    await about(closed.session_id, "session_closed");
+
+    const other = new Duo(a, await Agent.registered(plain, "other"));
+    await other.begin();
+    await about(other.session_id, "redrive_mismatch");
+    // One between two others does not exist for this agent.
+    const theirs = new Duo(b, other.b);
+    await theirs.begin();
+    await about(theirs.session_id, "session_unknown");
+
+    const good = await another(duo);
+    expect(await redrive(duo, good)).toMatchObject({ redriven: 1 });
+  });
+
+  it("to strangers, and without a session_id", async () => {
+    const duo = await left(1, plain);
+    const stranger = await Agent.registered(plain, "stranger");
+    await expectProblem(await post(duo, uuid(), stranger), "session_unknown");
+    const path = `/v1/sessions/${duo.session_id}/dead-letters/redrive`;
+    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
+    await expectProblem(await ask(path, duo.a.tls, init), "invalid_request");
+    await expectProblem(await ask(path, undefined, init), "certificate_required");
+  });
+});
+
+it("a dead letter costs no row, and redriving it one", async () => {
+  const duo = await Duo.open(plain);
+  await duo.a.say(...duo.messages(1, 50));
+  await duo.b.socket.contents(50);
+  await duo.indexed("active");
+  using counter = await counting(duo.object);
+  await expire(duo);
+  const ended = counter.counts.rows;
+  expect(ended).toBeLessThanOrEqual(6);
+  const target = await another(duo);
+  await target.indexed("active");
+  const before = counter.counts.rows;
+  await letters(duo);
+  expect(counter.counts.rows).toBe(before);
+  await redrive(duo, target);
+  // The letters, the note of them with its table, where they go.
+  expect(counter.counts.rows - before).toBeLessThanOrEqual(50 + 6);
+});
+
+everyWay("[D5, L27] an ended session is forgotten, and its id is free again", async (way) => {
+  const duo = await Duo.open(way);
+  const { a, b } = duo;
+  await a.say(duo.message(1), duo.close(2));
+  await b.socket.next("SESSION_CLOSE");
+  await b.say(duo.ack(2));
+  await a.socket.next("SESSION_CLOSED");
+  await duo.indexed("closed");
+  await ring(duo, limits.tombstoneMs - 60_000);
+  expect((await ask(`/v1/sessions/${duo.session_id}`, a.tls)).status).toBe(200);
+
+  await ring(duo, limits.tombstoneMs + 60_000);
+  await vi.waitFor(async () => {
+    await expectProblem(await ask(`/v1/sessions/${duo.session_id}`, a.tls), "session_unknown");
+  });
+  for (const path of ["timeline", "dead-letters"]) {
+    await expectProblem(await ask(`/v1/sessions/${duo.session_id}/${path}`, a.tls), "session_unknown");
+  }
+  expect(await env.DB.prepare("SELECT * FROM sessions WHERE id = ?").bind(duo.session_id).first()).toBeNull();
+  const left = await runInDurableObject(duo.object, async (_, { storage }) => [
+    storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('session', 'ring', 'tasks')").toArray(),
+    await storage.getAlarm(),
+  ]);
+  expect(left).toEqual([[], null]);
+  // Both come back after a week.
+  for (const agent of [a, b]) {
+    agent.direct = undefined;
+    await agent.register();
+  }
+  await a.tell(duo.resume(0, 3));
+  expect((await a.connection.next("SESSION_RESUMED")).data.outcome).toBe("unknown");
+
+  await duo.begin();
+  if (way.direct) for (const agent of [a, b]) await duo.goDirect(agent);
+  await duo.expectAlive(1, 1);
+});
