@@ -196,7 +196,8 @@ await runCommand(async () => {
       unfinished: verdict.unfinished + troubles.length,
     };
     console.log();
-    for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(12)} ${String(value).padStart(9)}`);
+    const table = options.agentKills === 0 ? result : { "agent kills": chaos.agentKills.done, ...result };
+    for (const [name, value] of Object.entries(table)) console.log(`${name.padEnd(12)} ${String(value).padStart(9)}`);
     if (values.json) console.log(`\n${JSON.stringify(result)}`);
     if (result.lost + result.duplicated + result.outOfOrder + result.unfinished > 0) process.exitCode = 1;
   } finally {

@@ -80,10 +80,13 @@ export function judge(
   const find = (text: string) => verdict.findings.length < findingsMax && verdict.findings.push(text);
   for (const ledger of ledgers) {
     for (const { fact, stream: name, n } of ledger) {
+      if (fact === "cancelled") {
+        cancelled.add(`${name}/${n}`);
+        continue;
+      }
       const stream = streams.get(name) ?? new Stream(name);
       streams.set(name, stream);
-      if (fact === "cancelled") cancelled.add(`${name}/${n}`);
-      else if (fact === "ended") stream.ended = n;
+      if (fact === "ended") stream.ended = n;
       else if (fact !== "taken") stream[fact] = Math.max(stream[fact], n);
       else {
         verdict.messages++;
