@@ -89,6 +89,10 @@ export const AccountQuery = z.object({ account: AccountId.default(defaultAccount
 
 export const ChangeAgent = z.strictObject({ status: z.enum(standings) }).meta({ id: "ChangeAgent" });
 
+export const DrainedAgent = z
+  .object({ account: AccountId, agent_id: AgentId, closed: z.int().describe("connections that were closed") })
+  .meta({ id: "DrainedAgent" });
+
 export const ChangedAgent = z
   .object({ account: AccountId, agent_id: AgentId, status: z.enum(standings), closed: z.int() })
   .meta({ id: "ChangedAgent" });

@@ -1,5 +1,6 @@
 // Connections that break, on both paths: the work goes on where it stood, nothing lost, nothing twice, nothing out of order.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { limits } from "../../protocol/wire/limits.ts";
 import { next, Stage, sessionBetween, take, until } from "./fixtures.ts";
 
 let stage: Stage;
@@ -133,4 +134,33 @@ test("a broker that falls silent is given up after the heartbeat's time, and fou
   await until(statuses, "connected");
   expect((await sent).seq).toBe(1);
   expect((await next(there.messages())).content).toBe("into the silence");
+});
+
+test.each([
+  ["multiplexed", false],
+  ["direct", true],
+])("[C8] drained, an agent is back within a second and loses nothing (%s)", async (_name, direct) => {
+  // The usual waits: not those that the other tests shorten.
+  const reconnect = { baseMs: limits.reconnectBaseMs, maxMs: limits.reconnectMaxMs };
+  const [planner, analyst] = [
+    await stage.connect("planner", { direct }),
+    await stage.connect("analyst", { direct, reconnect }),
+  ];
+  const { here, there } = await sessionBetween(planner, analyst);
+  const messages = there.messages();
+  const sent = numbers(500).map((n) => here.send(n));
+  expect((await take(messages, 100)).length).toBe(100);
+  const statuses = analyst.status();
+  const url = new URL("/v1/agents/analyst/drain", stage.broker.apiUrl);
+  const startMs = performance.now();
+  const answer = await fetch(url, { method: "POST", headers: { authorization: `Bearer ${stage.broker.adminToken}` } });
+  expect(await answer.json()).toMatchObject({ agent_id: "analyst", closed: 1 });
+  expect(await until(statuses, "goaway")).toEqual({ type: "goaway", reason: "draining" });
+  expect(await until(statuses, "disconnected")).toMatchObject({ code: 4503, willReconnect: true });
+  await until(statuses, "connected");
+  void here.send("after the drain");
+  const rest = (await take(messages, 401)).map(({ content }) => content);
+  expect(performance.now() - startMs).toBeLessThan(1_000);
+  expect(rest).toEqual([...numbers(500).slice(100), "after the drain"]);
+  await Promise.all(sent);
 });

@@ -59,7 +59,29 @@ test("open says what is wrong with the peer", async () => {
   expect(await reasonOf(planner.open("sleeper", { waitMs: 60_000, signal: AbortSignal.timeout(300) }))).toBe("aborted");
 });
 
-test("with waitMs open waits for a peer that comes later", async () => {
+test("[N14] an offer that nobody takes in `waitMs` expires", async () => {
+  const planner = await stage.connect("planner");
+  await stage.certified("sleeper");
+  expect(await reasonOf(planner.open("sleeper", { waitMs: 50 }))).toBe("offer_expired");
+  expect(await reasonOf(planner.open("sleeper", { waitMs: -1 }))).toBe("invalid_argument");
+});
+
+test("[N15] open by capability: the session says who took it; with waitMs it waits for room", async () => {
+  const planner = await stage.connect("planner");
+  expect(await reasonOf(planner.open({ capability: "nobody-can" }))).toBe("capability_unknown");
+  expect(await reasonOf(planner.open({ capability: "No Name" }))).toBe("invalid_argument");
+  const analyst = await stage.connect("analyst");
+  await analyst.handle("summarize", (text) => `short ${text}`, { max_concurrency: 1 });
+  const session = await planner.open({ capability: "summarize" }, { metadata: "please" });
+  expect(session.peer).toBe("analyst");
+  expect(await session.request("summarize", "story").result).toBe("short story");
+  expect(await reasonOf(planner.open({ capability: "summarize" }))).toBe("capability_busy");
+  const waiting = planner.open({ capability: "summarize" }, { waitMs: 30_000 });
+  await session.close();
+  expect((await waiting).peer).toBe("analyst");
+});
+
+test("[N14] with waitMs open waits for a peer that comes later", async () => {
   const planner = await stage.connect("planner");
   await stage.certified("analyst");
   const opening = planner.open("analyst", { waitMs: 30_000 });
@@ -132,12 +154,13 @@ test("the second connection with a certificate supersedes the first, which stays
   const analyst = await stage.connect("analyst");
   const session = await first.open("analyst");
   const messages = session.messages();
-  const reading = messages.next();
+  // Observed from now on: the end may come before anybody awaits it.
+  const reading = reasonOf(messages.next());
   const statuses = first.status();
   const second = await stage.connect("planner");
   expect(await until(statuses, "disconnected")).toMatchObject({ code: 4409, willReconnect: false });
   await until(statuses, "superseded");
-  expect(await reasonOf(reading)).toBe("superseded");
+  expect(await reading).toBe("superseded");
   expect((await session.closed).error).toMatchObject({ reason: "superseded" });
   expect(await reasonOf(first.open("analyst"))).toBe("superseded");
   expect((await second.open(analyst.id)).peer).toBe("analyst");

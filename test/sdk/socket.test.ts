@@ -73,7 +73,7 @@ function dial(timing = steady, greeting: string[] = []) {
 const frameOf = (socket: WebSocket) =>
   new Promise<string>((resolve) => socket.once("message", (data) => resolve(String(data))));
 
-test("the heartbeat is the exact text, alone in its frame, and only when nothing was received", async () => {
+test("[H1, H2] the heartbeat is the exact text, alone in its frame", async () => {
   const { connection, told } = dial({ ...steady, heartbeatIntervalMs: 30, heartbeatTimeoutMs: 60_000 });
   const socket = await next(accepted);
   expect(await frameOf(socket)).toBe('{"type":"HEARTBEAT"}');
@@ -84,7 +84,7 @@ test("the heartbeat is the exact text, alone in its frame, and only when nothing
   connection.stop(1000, "done");
 });
 
-test("without any answer the connection is given up and dialled again", async () => {
+test("[H2] without any answer the connection is given up and dialled again", async () => {
   const { connection, told } = dial({ ...steady, heartbeatIntervalMs: 10, heartbeatTimeoutMs: 40 });
   await next(accepted);
   expect(await take(told, 2)).toEqual([{ lost: [4512, true] }, { retrying: [1, 1] }]);

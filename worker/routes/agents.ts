@@ -3,8 +3,15 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { drizzle } from "drizzle-orm/d1";
 import { closeCodes } from "../../protocol/wire/errors.ts";
 import { AgentId } from "../../protocol/wire/ids.ts";
-import { AccountQuery, AgentPage, ChangeAgent, ChangedAgent, ListAgentsQuery } from "../../schema/http.ts";
-import { listAgents, setAgentStatus } from "../../schema/registry.ts";
+import {
+  AccountQuery,
+  AgentPage,
+  ChangeAgent,
+  ChangedAgent,
+  DrainedAgent,
+  ListAgentsQuery,
+} from "../../schema/http.ts";
+import { agentExists, listAgents, setAgentStatus } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
 import { administrative, identified } from "../identity/middleware.ts";
 import { agentObject, isConnected } from "../objects.ts";
@@ -35,6 +42,16 @@ const change = createRoute({
   responses: { 200: json(ChangedAgent, "the agent as it is now"), ...problems },
 });
 
+const drain = createRoute({
+  method: "post",
+  path: "/v1/agents/{agent_id}/drain",
+  description: "Sends an agent to connect anew, as before a deploy: GOAWAY, then its sockets are closed (4503).",
+  security: [{ adminToken: [] }],
+  middleware: [administrative] as const,
+  request: { params: z.object({ agent_id: AgentId }), query: AccountQuery },
+  responses: { 200: json(DrainedAgent, "how many connections were closed"), ...problems },
+});
+
 export function agentRoutes(app: OpenAPIHono<App>): void {
   app.openapi(list, async (c) => {
     const { account } = c.var.identity;
@@ -61,5 +78,13 @@ export function agentRoutes(app: OpenAPIHono<App>): void {
         ? await agentObject(c.env, account, agent).disconnect(closeCodes.revoked, "agent_suspended")
         : 0;
     return c.json({ account, agent_id: agent, status, closed }, 200);
+  });
+
+  app.openapi(drain, async (c) => {
+    const { agent_id: agent } = c.req.valid("param");
+    const { account } = c.req.valid("query");
+    if (!(await agentExists(drizzle(c.env.DB), account, agent))) return problem(c, "agent_not_found");
+    const closed = await agentObject(c.env, account, agent).drain();
+    return c.json({ account, agent_id: agent, closed }, 200);
   });
 }

@@ -60,9 +60,17 @@ export type HandleOptions = Partial<Omit<Capability, "name">>;
 export interface OpenOptions {
   /** Any JSON, for the peer's `accept` to judge. */
   metadata?: unknown;
-  /** How long to try again while the peer is not connected, in milliseconds. Default 0: reject at once. */
+  /**
+   * How long the offer waits for the peer's answer, in milliseconds, also while the peer is not connected; at most a day.
+   * With a capability: how long to try again while nobody has room. Default 0: reject at once when nobody is there.
+   */
   waitMs?: number;
   signal?: AbortSignal;
+}
+
+/** Whoever announced a capability: the broker picks one that is connected and has the most room, equal ones in turn. */
+export interface ByCapability {
+  capability: string;
 }
 
 /**
@@ -73,6 +81,8 @@ export type Status =
   | { type: "connected"; agent: string }
   | { type: "disconnected"; code: number; reason: string; willReconnect: boolean; session?: Session }
   | { type: "reconnecting"; attempt: number; delayMs: number; session?: Session }
+  /** The broker asked for a new connection, as before a deploy; it is made at once. */
+  | { type: "goaway"; reason: string }
   | { type: "superseded" }
   | { type: "session_opened"; session: Session }
   | { type: "session_closed"; session: Session; reason: string; error?: AgentworksError }
@@ -90,10 +100,11 @@ export interface Agent extends AsyncDisposable {
    */
   handle(capability: string, handler: Handler, options?: HandleOptions): Promise<void>;
   /**
-   * Opens a session. Resolves when the peer accepted it. Rejects with agent_offline, agent_unknown, offer_rejected,
-   * offer_expired, too_many_sessions, self_session, aborted.
+   * Opens a session. Resolves when the peer accepted it; `session.peer` says who it is. Rejects with agent_offline,
+   * agent_unknown, capability_unknown, capability_busy, offer_rejected, offer_expired, too_many_offers, too_many_sessions,
+   * self_session, aborted.
    */
-  open(peer: string, options?: OpenOptions): Promise<Session>;
+  open(peer: string | ByCapability, options?: OpenOptions): Promise<Session>;
   /** Sessions that peers opened, or an earlier life of this agent. Each goes to one reader; handlers work whether or not anybody reads. */
   sessions(): AsyncIterableIterator<Session>;
   /** All agents of the account, or those that announced `capability`. */

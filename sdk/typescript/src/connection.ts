@@ -1,9 +1,11 @@
 // A WebSocket that comes back: dials, dials again with jitter after every loss, and stops for good after a final one.
 // It knows frames as text and nothing of what they say.
-import { isFinalClose } from "../../../protocol/wire/errors.ts";
+import { closeCodes, isFinalClose } from "../../../protocol/wire/errors.ts";
 import { type Backoff, backoffMs } from "./backoff.ts";
 import { type AgentworksError, clientError } from "./error.ts";
 import { Socket, type SocketEnd, type SocketOptions } from "./socket.ts";
+
+const normalClosure = 1000;
 
 export interface ConnectionOptions extends SocketOptions {
   /** false: one loss is the end. */
@@ -59,6 +61,14 @@ export class Connection {
 
   send(frames: readonly string[]): void {
     for (const frame of frames) this.#socket?.send(frame);
+  }
+
+  /** The broker asks the client to come anew: this connection ends, and the next one is dialled after one short wait. */
+  renew(reason: string): void {
+    if (this.#socket === undefined || !this.isOpen) return;
+    this.#socket.close(normalClosure, "asked to connect anew");
+    this.#attempt = 0;
+    this.#ended({ code: closeCodes.draining, reason });
   }
 
   /** Ends it; no event follows. */

@@ -3,6 +3,7 @@
 export type { Capability, ListedAgent, TaskError } from "../../../protocol/wire/envelope.ts";
 export type {
   Agent,
+  ByCapability,
   ConnectOptions,
   HandleOptions,
   Handler,

@@ -4,7 +4,16 @@ import { ClientSession } from "../../../protocol/session/client.ts";
 import { decodeBrokerFrame, encode, packFrames } from "../../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, FromBroker, ListedAgent } from "../../../protocol/wire/envelope.ts";
 import { limits } from "../../../protocol/wire/limits.ts";
-import type { Agent, ConnectOptions, HandleOptions, Handler, OpenOptions, Session, Status } from "./api.ts";
+import type {
+  Agent,
+  ByCapability,
+  ConnectOptions,
+  HandleOptions,
+  Handler,
+  OpenOptions,
+  Session,
+  Status,
+} from "./api.ts";
 import { Calls } from "./calls.ts";
 import { Channel } from "./channel.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
@@ -97,7 +106,7 @@ export class LiveAgent implements Agent, Host {
     await announced;
   }
 
-  async open(peer: string, options: OpenOptions = {}): Promise<Session> {
+  async open(peer: string | ByCapability, options: OpenOptions = {}): Promise<Session> {
     return openSession(peer, options, (core) => this.#begin(core), this.random);
   }
 
@@ -204,8 +213,12 @@ export class LiveAgent implements Agent, Host {
         return this.#welcome(envelope);
       case "SESSION_INIT":
         return session === undefined ? this.#judge(envelope) : undefined;
+      case "GOAWAY":
+        this.tell({ type: "goaway", reason: envelope.data.reason });
+        return this.#connection.renew(envelope.data.reason);
       case "ERROR":
         if (this.#calls.answered(envelope)) return;
+        if (envelope.data.reason === "rate_limited") this.#outlet.slowDown();
         return this.tell({ type: "fault", error: new AgentworksError(envelope.data) });
       default:
         this.#calls.answered(envelope);

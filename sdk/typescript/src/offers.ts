@@ -2,8 +2,9 @@
 import { ClientSession } from "../../../protocol/session/client.ts";
 import { encode } from "../../../protocol/wire/codec.ts";
 import type { FromBroker } from "../../../protocol/wire/envelope.ts";
-import { AgentId } from "../../../protocol/wire/ids.ts";
-import type { ConnectOptions, OpenOptions } from "./api.ts";
+import { AgentId, CapabilityName } from "../../../protocol/wire/ids.ts";
+import { limits } from "../../../protocol/wire/limits.ts";
+import type { ByCapability, ConnectOptions, OpenOptions } from "./api.ts";
 import { backoffMs } from "./backoff.ts";
 import { jsonOf } from "./content.ts";
 import { noop } from "./deferred.ts";
@@ -37,25 +38,28 @@ export async function unlessAborted<T>(
   return Promise.race([promise, aborted]).finally(forget);
 }
 
-/** Offers until the peer is there, or time is up. `begin` puts each new offer on its way. */
+/**
+ * Offers a session, and waits for the answer: the broker keeps the offer for a peer that is away. Only where nobody has room for
+ * a capability the offer is made anew, until time is up. `begin` puts each offer on its way.
+ */
 export async function openSession(
-  peer: string,
+  target: string | ByCapability,
   { metadata, waitMs = 0, signal }: OpenOptions,
   begin: (core: ClientSession) => LiveSession,
   random: () => number,
 ): Promise<LiveSession> {
-  if (!AgentId.safeParse(peer).success) throw clientError("invalid_argument", `${peer} is no id of an agent.`);
+  const { peer, ...more } = offerTo(target, waitMs);
   if (metadata !== undefined) jsonOf(metadata);
   const deadline = performance.now() + waitMs;
   for (let attempt = 0; ; attempt++) {
     if (signal?.aborted) throw abortedBy(signal);
-    const session = begin(ClientSession.offer(mint(), peer, metadata, mint));
+    const session = begin(ClientSession.offer(mint(), peer, metadata, mint, more));
     try {
       await unlessAborted(session.opened, signal, (error) => session.abandon(error));
       return session;
     } catch (error) {
       const delayMs = backoffMs(patience, attempt, random());
-      const again = error instanceof AgentworksError && error.reason === "agent_offline";
+      const again = error instanceof AgentworksError && error.reason === "capability_busy";
       if (!again || performance.now() + delayMs >= deadline) throw error;
       let timer: NodeJS.Timeout | undefined;
       const passed = new Promise<void>((resolve) => {
@@ -64,6 +68,22 @@ export async function openSession(
       await unlessAborted(passed, signal).finally(() => clearTimeout(timer));
     }
   }
+}
+
+/** What an offer says beside its metadata. @throws invalid_argument */
+function offerTo(
+  target: string | ByCapability,
+  waitMs: number,
+): { peer: string | undefined; capability?: string; ttl_ms: number } {
+  if (!(waitMs >= 0)) throw clientError("invalid_argument", "`waitMs` is a number of milliseconds, 0 or more.");
+  const ttl_ms = Math.min(Math.ceil(waitMs), limits.offerTtlMsMax);
+  if (typeof target === "string") {
+    if (AgentId.safeParse(target).success) return { peer: target, ttl_ms };
+    throw clientError("invalid_argument", `${target} is no id of an agent.`);
+  }
+  const { capability } = target;
+  if (CapabilityName.safeParse(capability).success) return { peer: undefined, capability, ttl_ms };
+  throw clientError("invalid_argument", `${capability} is no name of a capability.`);
 }
 
 /** The answer to an offer: a core that accepts it, or the line that rejects it. */

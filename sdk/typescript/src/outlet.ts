@@ -5,6 +5,9 @@ import { limits } from "../../../protocol/wire/limits.ts";
 import type { Connection } from "./connection.ts";
 import type { LiveSession } from "./live-session.ts";
 
+/** Between frames while the broker finds them too many. */
+const slowFlushMs = 5;
+
 export class Outlet {
   readonly #connection: () => Connection;
   #sessions = new Set<LiveSession>();
@@ -13,6 +16,7 @@ export class Outlet {
   #timer: NodeJS.Timeout | undefined;
   #lines: string[] = [];
   #flushing = false;
+  #slowUntilMs = 0;
 
   /** @param connection the agent's own: for everything that has no route of its own */
   constructor(connection: () => Connection) {
@@ -41,11 +45,17 @@ export class Outlet {
     this.#lines = [];
   }
 
+  /** The broker says that frames come too fast: for a while they wait for company. */
+  slowDown(): void {
+    this.#slowUntilMs = performance.now() + limits.rateWarningsWithinMs;
+  }
+
   // Not a microtask: a reader that takes a whole frame of messages would acknowledge each by a frame of its own.
   #flushSoon(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    setImmediate(() => this.#flush());
+    if (performance.now() < this.#slowUntilMs) setTimeout(() => this.#flush(), slowFlushMs);
+    else setImmediate(() => this.#flush());
   }
 
   #flush(): void {

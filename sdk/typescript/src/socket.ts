@@ -6,6 +6,7 @@ import { closeCodes } from "../../../protocol/wire/errors.ts";
 import { limits } from "../../../protocol/wire/limits.ts";
 import { asTlsOptions, type Credentials } from "./credentials.ts";
 import { AgentworksError, clientError } from "./error.ts";
+import { Heartbeat, type HeartbeatTiming } from "./heartbeat.ts";
 
 const subprotocol = "agentworks.v1";
 const heartbeat = '{"type":"HEARTBEAT"}';
@@ -14,9 +15,7 @@ const problemBytesMax = 64 * 1024;
 /** The broker's frames are a little longer than what agents may send: it stamps `from` and `seq`. */
 const payloadBytesMax = 2 * limits.frameBytesMax + 64 * 1024;
 
-export interface Timing {
-  heartbeatIntervalMs: number;
-  heartbeatTimeoutMs: number;
+export interface Timing extends HeartbeatTiming {
   ackStallMs: number;
 }
 
@@ -66,10 +65,7 @@ async function refusalOf(response: IncomingMessage): Promise<AgentworksError> {
 export class Socket {
   readonly #socket: WebSocket;
   readonly #events: SocketEvents;
-  readonly #timing: Timing;
-  #heardAt = 0;
-  #asked = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #heartbeat: Heartbeat;
   #failure: Error | undefined;
   #gaveUp = false;
   #over = false;
@@ -77,7 +73,6 @@ export class Socket {
   /** Dials. */
   constructor({ url, credentials, timing }: SocketOptions, events: SocketEvents) {
     this.#events = events;
-    this.#timing = timing;
     const socket = new WebSocket(url, subprotocol, {
       ...asTlsOptions(credentials),
       minVersion: "TLSv1.2",
@@ -87,15 +82,21 @@ export class Socket {
       followRedirects: false,
     });
     this.#socket = socket;
+    this.#heartbeat = new Heartbeat(timing, {
+      beat: () => socket.send(heartbeat),
+      giveUp: () => {
+        this.#gaveUp = true;
+        socket.terminate();
+      },
+    });
     socket.on("open", () => {
       if (this.#over) return;
-      this.#heard();
-      this.#watch();
+      this.#heartbeat.start();
       events.opened();
     });
     socket.on("message", (data: Buffer) => {
       if (this.#over) return;
-      this.#heard();
+      this.#heartbeat.heard();
       events.frame(data.toString("utf8"));
     });
     socket.on("unexpected-response", (request, response) => {
@@ -116,6 +117,7 @@ export class Socket {
   }
 
   send(frame: string): void {
+    this.#heartbeat.sent();
     this.#socket.send(frame);
   }
 
@@ -128,7 +130,7 @@ export class Socket {
 
   #silence(): void {
     this.#over = true;
-    clearTimeout(this.#timer);
+    this.#heartbeat.stop();
   }
 
   #end(end: SocketEnd): void {
@@ -146,28 +148,5 @@ export class Socket {
       : undefined;
     const why = reason !== "" ? reason : (cause?.message ?? "");
     this.#end({ code, reason: why, ...(refused && { refused }), ...(cause && { cause }) });
-  }
-
-  #heard(): void {
-    this.#heardAt = performance.now();
-    this.#asked = false;
-  }
-
-  /** L14: asks for a sign of life after a quiet time, and gives up when none comes. */
-  #watch(): void {
-    const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#timing;
-    const quietMs = performance.now() - this.#heardAt;
-    if (quietMs >= heartbeatTimeoutMs) {
-      this.#gaveUp = true;
-      this.#socket.terminate();
-      return;
-    }
-    if (quietMs >= heartbeatIntervalMs && !this.#asked) {
-      this.#asked = true;
-      this.#socket.send(heartbeat);
-    }
-    const restMs = (this.#asked ? heartbeatTimeoutMs : heartbeatIntervalMs) - quietMs;
-    const nextMs = Math.min(restMs, heartbeatIntervalMs);
-    this.#timer = setTimeout(() => this.#watch(), Math.max(1, nextMs));
   }
 }

@@ -55,9 +55,13 @@ export class Agent {
   }
 
   /** An agent of a new name in the registry, with a certificate. Not connected. */
-  static async enrolled(way: Way, label: string): Promise<Agent> {
-    const name = `${label}-${++count}`;
-    const { fingerprint } = await newAgent(name);
+  static enrolled(way: Way, label: string): Promise<Agent> {
+    return Agent.named(way, `${label}-${++count}`);
+  }
+
+  /** The same, of that name. */
+  static async named(way: Way, name: string, account?: string): Promise<Agent> {
+    const { fingerprint } = await newAgent(name, account);
     return new Agent(way, name, fingerprint);
   }
 

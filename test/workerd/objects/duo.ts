@@ -156,6 +156,17 @@ export class Duo {
     );
   }
 
+  /** Until both agents' lists know how a session stands that was opened beside this one. */
+  async fenceOf(session_id: string): Promise<void> {
+    const object = env.SESSIONS.getByName(`local/${session_id}`);
+    await vi.waitFor(() =>
+      runInDurableObject(object, (_, { storage }) => {
+        const { record } = storage.sql.exec<{ record: string }>("SELECT record FROM session").one();
+        expect((JSON.parse(record) as SessionRecord).timers.index).toBeUndefined();
+      }),
+    );
+  }
+
   /** D1's row of the session, once D1 and both agents know of that state. */
   async indexed(state: string): Promise<Record<string, unknown> | null> {
     await vi.waitFor(async () => {
