@@ -160,7 +160,7 @@ export const errors = {
     "not_found",
     404,
     "session",
-    "No other agent of this account announced that capability. See AGENT_QUERY.",
+    "No agent that this may go to announced that capability. See AGENT_QUERY.",
   ),
   capability_busy: fault(
     "unavailable",
