@@ -6,7 +6,11 @@ export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: "protocol", environment: "node", include: ["test/protocol/**/*.test.ts"] },
+        test: {
+          name: "protocol",
+          environment: "node",
+          include: ["test/protocol/**/*.test.ts", "test/simulation/**/*.test.ts"],
+        },
       },
       {
         plugins: [

@@ -1,0 +1,208 @@
+// An application: says things, gives tasks and does them, is slow, closes. What it does is drawn from its plan; when trouble is
+// over it finishes what is open. It keeps its own books only to know what it may do next; the oracle keeps others.
+import type { ClientEvent } from "../../protocol/session/client.ts";
+import type { DeliveredEnvelope } from "../../protocol/wire/envelope.ts";
+import { limits } from "../../protocol/wire/limits.ts";
+import type { End } from "./end.ts";
+import type { World } from "./world.ts";
+
+interface Asked {
+  task_id: string;
+  data: string;
+  open: boolean;
+}
+
+export class App {
+  readonly #world: World;
+  readonly #end: End;
+  /** What it has heard and not taken, by `seq`. */
+  #unread: number[] = [];
+  readonly #asked: Asked[] = [];
+  readonly #given: { task_id: string; open: boolean }[] = [];
+  #said = 0;
+  #asleep = false;
+  #closing = false;
+  /** The peer closed, and this side has taken everything up to that. */
+  #peerCloseSeq: number | undefined;
+
+  constructor(world: World, end: End) {
+    this.#world = world;
+    this.#end = end;
+  }
+
+  get #mayTalk(): boolean {
+    const { session, ended } = this.#end;
+    return session !== undefined && !ended && !this.#closing && this.#peerCloseSeq === undefined;
+  }
+
+  /** Its turns come again and again. */
+  start(): void {
+    const { clock, dice, plan } = this.#world;
+    const wait = plan.turns[this.#end.side] * 2 * dice.unit();
+    // With a full outbox it only waits; there is no sense in counting its turns.
+    const isFull = (this.#end.session?.backlog.messages ?? 0) > limits.windowMessages * 2;
+    clock.after(isFull ? wait * 20 : wait, () => {
+      if (this.#end.ended || this.#world.calm) return;
+      this.#turn();
+      this.start();
+    });
+  }
+
+  sleep(ms: number): void {
+    this.#asleep = true;
+    this.#world.clock.after(ms, () => {
+      this.#asleep = false;
+    });
+  }
+
+  #turn(): void {
+    const { dice, plan } = this.#world;
+    const does = dice.weighted(plan.habits[this.#end.side]);
+    if (does === "take") return this.#takeSome(1 + dice.below(limits.windowMessages));
+    const isFull = (this.#end.session?.backlog.messages ?? 0) > limits.windowMessages * 2;
+    if (!this.#mayTalk || isFull) return;
+    if (does === "message") this.#message();
+    else if (does === "burst") for (let i = dice.between(2, plan.burstMax); i > 0; i--) this.#message();
+    else if (does === "request") this.#request();
+    else if (does === "progress") this.#progress();
+    else if (does === "respond") this.#respond();
+    else if (does === "cancel") this.#cancel();
+    else if (does === "repeat") this.#repeat();
+    else if (does === "mischief") this.#mischief();
+    else if (does === "close") this.close();
+  }
+
+  // --- talking
+
+  #message(): void {
+    const { dice, plan } = this.#world;
+    const filler = "x".repeat(dice.below(plan.bytesMax + 1));
+    this.#end.say("MESSAGE", `{"content":[${++this.#said},"${filler}"]}`);
+  }
+
+  #request(): void {
+    const { dice, clock, mint, totals } = this.#world;
+    const task_id = mint();
+    const due = new Date(clock.now + dice.between(-100, 20_000)).toISOString();
+    const deadline = dice.chance(0.2) ? `,"deadline":"${due}"` : "";
+    const data = `{"task_id":"${task_id}","capability":"work","input":${++this.#said}${deadline}}`;
+    this.#asked.push({ task_id, data, open: true });
+    totals.tasks++;
+    this.#end.say("TASK_REQUEST", data);
+  }
+
+  #progress(): void {
+    const task = this.#oneOf(this.#given.filter(({ open }) => open));
+    if (task !== undefined) this.#end.say("TASK_PROGRESS", `{"task_id":"${task.task_id}","progress":${++this.#said}}`);
+  }
+
+  #respond(): void {
+    const task = this.#oneOf(this.#given.filter(({ open }) => open));
+    if (task !== undefined) this.#answer(task);
+  }
+
+  #answer(task: { task_id: string; open: boolean }): void {
+    task.open = false;
+    const status = this.#world.dice.pick(["succeeded", "succeeded", "failed", "cancelled"]);
+    this.#end.say("TASK_RESPONSE", `{"task_id":"${task.task_id}","status":"${status}","result":${++this.#said}}`);
+  }
+
+  #cancel(): void {
+    const task = this.#oneOf(this.#asked.filter(({ open }) => open));
+    if (task !== undefined) this.#end.say("TASK_CANCEL", `{"task_id":"${task.task_id}"}`);
+  }
+
+  #repeat(): void {
+    const task = this.#oneOf(this.#asked);
+    if (task === undefined) return;
+    task.open = true;
+    this.#end.say("TASK_REQUEST", task.data);
+  }
+
+  #mischief(): void {
+    const { dice, mint } = this.#world;
+    const given = this.#oneOf(this.#given)?.task_id ?? mint();
+    const asked = this.#oneOf(this.#asked)?.task_id ?? mint();
+    const n = ++this.#said;
+    switch (dice.below(5)) {
+      case 0:
+        return void this.#end.say("TASK_RESPONSE", `{"task_id":"${given}","status":"failed","result":${n}}`);
+      case 1:
+        return void this.#end.say("TASK_RESPONSE", `{"task_id":"${asked}","status":"succeeded","result":${n}}`);
+      case 2:
+        return void this.#end.say("TASK_REQUEST", `{"task_id":"${asked}","capability":"work","input":"other ${n}"}`);
+      case 3:
+        return void this.#end.say("TASK_PROGRESS", `{"task_id":"${given}","progress":${n}}`);
+      default:
+        return void this.#end.say("TASK_CANCEL", `{"task_id":"${given}"}`);
+    }
+  }
+
+  #oneOf<T>(list: readonly T[]): T | undefined {
+    return list[this.#world.dice.below(list.length)];
+  }
+
+  close(): void {
+    if (!this.#mayTalk) return;
+    this.#closing = true;
+    this.#end.say("SESSION_CLOSE", "{}");
+  }
+
+  // --- hearing
+
+  hear(event: ClientEvent): void {
+    if (event.kind === "work") {
+      this.#unread.push(event.envelope.seq);
+      this.#work(event.envelope);
+      if (this.#world.calm || (this.#world.plan.quick[this.#end.side] && !this.#asleep)) {
+        this.#takeSome(Number.POSITIVE_INFINITY);
+      }
+    } else if (event.kind === "receipts" && this.#peerCloseSeq !== undefined) {
+      this.#takeSome(Number.POSITIVE_INFINITY);
+    }
+  }
+
+  #work(envelope: DeliveredEnvelope): void {
+    switch (envelope.type) {
+      case "TASK_REQUEST":
+        this.#given.push({ task_id: envelope.data.task_id, open: true });
+        if (this.#world.calm && this.#mayTalk) this.finish();
+        return;
+      case "TASK_CANCEL":
+        for (const task of this.#given) {
+          if (task.task_id !== envelope.data.task_id || !task.open) continue;
+          if (this.#mayTalk && this.#world.dice.chance(0.6)) this.#answer(task);
+        }
+        return;
+      case "TASK_RESPONSE":
+        for (const task of this.#asked) if (task.task_id === envelope.data.task_id) task.open = false;
+        return;
+      case "SESSION_CLOSE":
+        this.#peerCloseSeq = envelope.seq;
+        return;
+    }
+  }
+
+  /** Takes up to so many; the peer's close only when what this side said before is stored (N8). */
+  #takeSome(count: number): void {
+    if (this.#asleep && !this.#world.calm) return;
+    const { session } = this.#end;
+    if (session === undefined) return;
+    // The broker may say something after the peer's close: nothing from the close on is taken while words are left.
+    const isHeld = this.#peerCloseSeq !== undefined && session.backlog.messages > 0;
+    const held = isHeld ? this.#unread.indexOf(this.#peerCloseSeq ?? 0) : -1;
+    const taken = this.#unread.splice(0, held < 0 ? count : Math.min(count, held));
+    const last = taken.at(-1);
+    if (last !== undefined) this.#end.take(last);
+    this.#end.flush();
+  }
+
+  /** Trouble is over: everything heard is taken, every task that was given is answered. */
+  finish(): void {
+    this.#asleep = false;
+    this.#end.pausing.want(false);
+    for (const task of this.#given) if (task.open && this.#mayTalk) this.#answer(task);
+    this.#takeSome(Number.POSITIVE_INFINITY);
+    this.#end.flush();
+  }
+}

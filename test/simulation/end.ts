@@ -1,0 +1,210 @@
+// One agent: its connections, its client half driven as the SDK drives it (reconnects with jitter, attaches again after L15,
+// keeps receipts back, holds after a lost relay), and its application.
+import { type ClientEvent, ClientSession } from "../../protocol/session/client.ts";
+import { decodeBrokerFrame, encode, packFrames } from "../../protocol/wire/codec.ts";
+import type { BrokerEnvelope, WorkType } from "../../protocol/wire/envelope.ts";
+import { limits } from "../../protocol/wire/limits.ts";
+import { backoffMs } from "../../sdk/typescript/src/backoff.ts";
+import { Pausing, Stall } from "../../sdk/typescript/src/pulse.ts";
+import { App } from "./app.ts";
+import type { Connection } from "./network.ts";
+import type { World } from "./world.ts";
+
+export class End {
+  readonly #world: World;
+  readonly side: 0 | 1;
+  readonly name: string;
+  readonly app: App;
+  session: ClientSession | undefined;
+  relay: Connection | undefined;
+  direct: Connection | undefined;
+  /** It has opened a socket of its own: nothing goes over the relay any more. */
+  #goesDirect = false;
+  dead = false;
+  readonly pausing = new Pausing();
+  readonly #stall = new Stall();
+  #attempt = 0;
+  #held = false;
+  #heldFor = 0;
+  #owes = false;
+
+  constructor(world: World, side: 0 | 1) {
+    this.#world = world;
+    this.side = side;
+    this.name = side === 0 ? "planner" : "analyst";
+    this.app = new App(world, this);
+  }
+
+  get ended(): boolean {
+    return this.dead || this.session?.state === "ended";
+  }
+
+  /** Where the session's lines go now. */
+  get route(): Connection | undefined {
+    return this.#goesDirect ? this.direct : this.relay;
+  }
+
+  start(): void {
+    this.#dial("relay");
+    this.#watch();
+  }
+
+  offer(): void {
+    const { session_id, ends, mint } = this.#world;
+    this.session = ClientSession.offer(session_id, ends[1].name, undefined, mint);
+    this.flush();
+  }
+
+  #watch(): void {
+    const { clock } = this.#world;
+    clock.after(limits.ackStallMs / 4, () => {
+      if (this.ended) return;
+      this.#watch();
+      if (this.session === undefined) return;
+      const { state, oldestInFlight } = this.session;
+      const waits = state !== "ready" || oldestInFlight !== undefined;
+      if (!this.#stall.isStalled(waits ? `${state} ${oldestInFlight}` : undefined, clock.now, limits.ackStallMs))
+        return;
+      this.#world.note(`${this.name} stalled`);
+      this.#attachAnew();
+    });
+  }
+
+  #attachAnew(): void {
+    this.#held = false;
+    this.session?.connected();
+    this.flush();
+  }
+
+  // --- connections
+
+  #dial(kind: Connection["kind"]): void {
+    if (this.ended || (kind === "direct" && this.#world.host.store.record === undefined)) return;
+    const connection = this.#world.network.open(this.side, kind);
+    this[kind] = connection;
+    if (kind === "direct") this.#goesDirect = true;
+    else if (this.side === 1) this.#world.offers.registered();
+    if (this.route === connection) this.#attachAnew();
+  }
+
+  /** The connection broke: a new one comes after a while. */
+  lost(connection: Connection): void {
+    const { kind } = connection;
+    if (this[kind] !== connection) return;
+    this[kind] = undefined;
+    this.#dialLater(kind);
+  }
+
+  #dialLater(kind: Connection["kind"]): void {
+    const { clock, dice } = this.#world;
+    const bounds = { baseMs: limits.reconnectBaseMs, maxMs: limits.reconnectMaxMs };
+    clock.after(backoffMs(bounds, this.#attempt++, dice.unit()), () => {
+      if (this[kind] === undefined) this.#dial(kind);
+    });
+  }
+
+  /** Attaches again for no reason. */
+  reattach(): void {
+    const { dice, network } = this.#world;
+    if (this.ended || this.session === undefined) return;
+    this.#world.totals.reattached++;
+    if (this.#world.calm || dice.chance(0.5)) this.session.reattach();
+    else if (this.route !== undefined) {
+      // A second connection beside the first, which goes on delivering into the void.
+      const old = this.route;
+      this[old.kind] = undefined;
+      this.#dial(old.kind);
+      this.#world.clock.after(dice.below(2_000), () => network.cut(old));
+    }
+    this.flush();
+  }
+
+  die(): void {
+    this.dead = true;
+    for (const connection of [this.relay, this.direct])
+      if (connection !== undefined) this.#world.network.cut(connection);
+  }
+
+  // --- out
+
+  say(type: WorkType, data: string, in_reply_to?: string): string {
+    const { mint, oracle } = this.#world;
+    const id = mint();
+    if (this.session === undefined) throw new Error("no session to send in");
+    const seq = this.session.sendText(type, id, data, in_reply_to === undefined ? {} : { in_reply_to });
+    oracle.sent(this.side, { seq, id, type, data });
+    this.flush();
+    return id;
+  }
+
+  take(seq: number): void {
+    this.#world.oracle.took(this.side, seq);
+    this.session?.take(seq);
+  }
+
+  /** Sends what there is. */
+  flush(receipts?: "now"): void {
+    const { session, route } = this;
+    const { plan, clock, network } = this.#world;
+    if (session === undefined || route === undefined || this.#held || this.ended) return;
+    const thrifty = plan.thrifty[this.side];
+    const lines = session.lines(receipts ?? (thrifty ? "later" : "now"));
+    const flow = session.state === "ready" ? this.pausing.take() : undefined;
+    if (flow !== undefined) lines.push(encode({ type: flow, session_id: session.session_id }));
+    if (session.owesReceipt && !this.#owes) {
+      this.#owes = true;
+      clock.after(limits.receiptDelayMs, () => {
+        this.#owes = false;
+        this.flush("now");
+      });
+    }
+    for (const frame of packFrames(lines)) network.inbound(route, frame);
+  }
+
+  // --- in
+
+  hear(text: string): void {
+    if (this.ended) return;
+    this.#attempt = 0;
+    for (const decoded of decodeBrokerFrame(text)) {
+      if (!decoded.ok) this.#world.oracle.fails("the broker's frames can be read", `${decoded.fault.reason}: ${text}`);
+      else this.#hear(decoded.envelope);
+    }
+    this.flush();
+  }
+
+  // What still comes on an older connection is read like everything else, as the SDK does.
+  #hear(envelope: BrokerEnvelope): void {
+    if (envelope.type === "SESSION_INIT") {
+      if (this.side === 1) this.session ??= ClientSession.accept(envelope, this.#world.mint);
+      return;
+    }
+    for (const event of this.session?.receive(envelope) ?? []) this.#happened(event);
+  }
+
+  #happened(event: ClientEvent): void {
+    const { oracle, plan, totals, note } = this.#world;
+    note(`${this.name} hears`, event);
+    oracle.heard(this.side, event);
+    if (event.kind === "accepted") {
+      totals.sessions += this.side;
+      if (plan.direct[this.side]) this.#dial("direct");
+    } else if (event.kind === "resumed") {
+      totals.resumes++;
+      this.#heldFor = 0;
+      this.pausing.attached();
+    } else if (event.kind === "fault" && event.fault.data.reason === "relay_lost") this.#hold();
+    this.app.hear(event);
+  }
+
+  #hold(): void {
+    if (this.#held) return;
+    this.#held = true;
+    const { clock, dice } = this.#world;
+    const bounds = { baseMs: limits.reconnectBaseMs, maxMs: limits.reconnectMaxMs };
+    clock.after(backoffMs(bounds, this.#heldFor++, dice.unit()), () => {
+      this.#held = false;
+      this.flush();
+    });
+  }
+}

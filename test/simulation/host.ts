@@ -1,0 +1,250 @@
+// The session's object: storage that lasts, memory that does not, and effects carried out as `SessionObject` does.
+// What a crash leaves is what Cloudflare's output gate makes of it. The rows of one event (those before its first frame) become
+// durable together, and no frame leaves before they are. So a crash loses the event's rows and frames, or keeps the rows and
+// loses frames: any tail of them, the answer to the sender or not. Never part of the rows, never a frame without its rows.
+import { decodeDirect, decodeRelayed } from "../../durable-objects/reading.ts";
+import { BrokerSession } from "../../protocol/session/broker.ts";
+import type { Effect, Output } from "../../protocol/session/effects.ts";
+import { isEnded } from "../../protocol/session/states.ts";
+import { otherSide, type Side } from "../../protocol/session/tasks.ts";
+import { nextDeadline } from "../../protocol/session/timers.ts";
+import { packFrames } from "../../protocol/wire/codec.ts";
+import { isRowEffect, type RowEffect, Store } from "../protocol/store.ts";
+import type { Connection } from "./network.ts";
+import type { World } from "./world.ts";
+
+interface Copy {
+  store: Store;
+  oracle: ReturnType<World["oracle"]["copy"]>;
+}
+
+export class Host {
+  readonly #world: World;
+  #store = new Store();
+  #memory: BrokerSession | undefined;
+  /** Counts crashes: what was asked for in an earlier life is never heard. */
+  #life = 0;
+  #alarm: number | undefined;
+  #copy: Copy | undefined;
+  /** Events within events: a socket that turns out to be gone is told to the core while its effects are carried out. */
+  #depth = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** It has ended, or never was. */
+  get isOver(): boolean {
+    return this.#store.record === undefined || isEnded(this.#store.record.state);
+  }
+
+  get store(): Store {
+    return this.#store;
+  }
+
+  #awake(): BrokerSession {
+    const { plant, mint } = this.#world;
+    if (this.#memory === undefined) {
+      const saved = this.#store.saved();
+      const restored = saved && (plant?.restored?.(saved) ?? saved);
+      const tasks = plant?.tasks?.(this.#store) ?? this.#store;
+      this.#memory = new BrokerSession(tasks, { id: mint, epoch: mint }, restored);
+    }
+    return this.#memory;
+  }
+
+  // --- what happens to it
+
+  hibernate(): void {
+    if (this.#memory !== undefined) this.#world.totals.hibernations++;
+    this.#memory = undefined;
+  }
+
+  /** Memory, sockets of its own, and whatever was being asked are gone; a set alarm stays set. */
+  crash(): void {
+    const { network, totals, note } = this.#world;
+    note("crash");
+    totals.crashes++;
+    this.#memory = undefined;
+    this.#life++;
+    for (const connection of network.connections.values())
+      if (connection.kind === "direct") network.close(connection, false);
+  }
+
+  keepCopy(): void {
+    if (this.#store.record === undefined) return;
+    this.#copy = { store: this.#store.copy(), oracle: this.#world.oracle.copy() };
+  }
+
+  /** Back from the older storage, where there is some. */
+  rollBack(): void {
+    if (this.#copy === undefined) return;
+    const { totals, oracle, note, dice, mint } = this.#world;
+    const announced = dice.chance(0.5);
+    note("roll back", { announced });
+    totals.rollbacks++;
+    this.crash();
+    this.#store = this.#copy.store.copy();
+    if (announced && this.#store.record) this.#store.record = { ...this.#store.record, epoch: mint() };
+    oracle.rolledBack(this.#copy.oracle, announced);
+    this.#setAlarm(this.#store.record && nextDeadline(this.#store.record.timers));
+  }
+
+  // --- events
+
+  /** A frame reached it (through the relay, or by its own socket). */
+  arrive(connection: Connection, text: string): void {
+    const { side, kind, key } = connection;
+    const world = this.#world;
+    if (kind === "relay" && world.strikes(world.plan.mishaps.loseInbound)) {
+      world.totals.framesLost++;
+      return world.network.relayLost(connection);
+    }
+    const agent = world.ends[side].name;
+    const read = kind === "relay" ? decodeRelayed(text, agent) : decodeDirect(text, agent, world.session_id);
+    if (read.faults.length > 0) world.oracle.fails("an honest client is understood", read.faults.join(" "));
+    world.oracle.arrived(side, read.envelopes);
+    const answer: string[] = [];
+    const life = this.#life;
+    this.#perform((session) => session.receive({ agent, attach: key, envelopes: read.envelopes }, world.clock.now), {
+      connection,
+      reply: (lines) => {
+        if (kind === "direct") world.network.answer(connection, packFrames(lines));
+        else answer.push(...packFrames(lines));
+      },
+    });
+    if (kind === "direct") return;
+    // The answer may have left before the crash, or not: then nobody knows what arrived.
+    if (life !== this.#life && world.dice.chance(0.7)) return world.network.relayLost(connection);
+    world.network.answer(connection, answer);
+  }
+
+  detached(side: Side, attach: string): void {
+    this.#perform((session) => session.detached(side, attach, this.#world.clock.now));
+  }
+
+  #ring(at: number): void {
+    if (this.#alarm !== at) return;
+    this.#alarm = undefined;
+    const [life, { clock }] = [this.#life, this.#world];
+    this.#perform((session) => session.wake(session.record && this.#store.lastWorkAt(), clock.now));
+    // An alarm whose handler failed rings again.
+    if (life !== this.#life && this.#alarm === undefined) this.#setAlarm(clock.now + 1_000);
+  }
+
+  #setAlarm(at: number | undefined): void {
+    if (this.#alarm === at) return;
+    this.#alarm = at;
+    if (at !== undefined) this.#world.clock.at(at, () => this.#ring(at));
+  }
+
+  /** Gives it one event, and carries out what it wants. */
+  #perform(give: (session: BrokerSession) => Output, answering?: Answering): void {
+    const world = this.#world;
+    if (this.#depth === 0 && world.strikes(world.plan.mishaps.forget)) this.hibernate();
+    this.#depth++;
+    this.#carryOut(give(this.#awake()), answering);
+    this.#depth--;
+  }
+
+  #carryOut(output: Output, answering: Answering | undefined): void {
+    const world = this.#world;
+    const effects = world.plant?.effects?.(output.effects) ?? output.effects;
+    world.oracle.decided(effects);
+    const crashAt = world.strikes(world.plan.mishaps.crashInside) ? world.dice.below(effects.length + 1) : undefined;
+    const life = this.#life;
+    let rows: RowEffect[] = [];
+    const commit = () => {
+      for (const row of rows) this.#store.apply(row);
+      world.oracle.committed(rows);
+      rows = [];
+      this.#setAlarm(output.deadline);
+    };
+    for (const [i, effect] of effects.entries()) {
+      const isRow = isRowEffect(effect);
+      if (i === crashAt) {
+        if (!isRow && world.dice.chance(0.7)) commit();
+        return this.crash();
+      }
+      if (isRow) rows.push(effect);
+      else {
+        if (rows.length > 0 || i === 0) commit();
+        this.#emit(effect, answering);
+        if (life !== this.#life) return;
+      }
+    }
+    commit();
+    if (crashAt === effects.length) this.crash();
+  }
+
+  #emit(effect: Exclude<Effect, RowEffect>, answering: Answering | undefined): void {
+    const { oracle, network, note } = this.#world;
+    note(effect.do, effect);
+    oracle.leaving(effect, answering?.connection.side);
+    switch (effect.do) {
+      case "reply":
+        return answering?.reply(effect.lines);
+      case "send":
+        return this.#send(effect.to, effect.attach, effect.frames);
+      case "replay":
+        return this.#send(
+          effect.to,
+          effect.attach,
+          this.#store.frames(otherSide(effect.to), effect.first, effect.last),
+        );
+      case "close": {
+        const connection = network.connections.get(effect.attach);
+        const isReached = connection?.kind === "direct" || answering?.connection === connection;
+        if (connection !== undefined && isReached) network.close(connection);
+        return;
+      }
+      case "offer":
+        return this.#later(() => {
+          const { clock, offers } = this.#world;
+          if (!offers.keep(effect)) this.#perform((session) => session.offerFailed("agent_offline", clock.now));
+        });
+      case "erase":
+        return this.#later(() => this.#erase());
+      case "index":
+        return this.#later(() => this.#index(effect.record.state));
+    }
+  }
+
+  /** Something asked of another object: its answer is heard in this life only. */
+  #later(run: () => void): void {
+    const life = this.#life;
+    this.#world.clock.after(this.#world.network.latency(), () => {
+      if (life === this.#life) run();
+    });
+  }
+
+  #erase(): void {
+    this.#store = new Store();
+    this.#memory = undefined;
+    this.#setAlarm(undefined);
+  }
+
+  #index(state: Parameters<BrokerSession["indexed"]>[0]): void {
+    const world = this.#world;
+    if (world.strikes(world.plan.mishaps.indexDown)) return;
+    this.#perform((session) => session.indexed(state, world.clock.now));
+  }
+
+  #send(to: Side, attach: string, frames: string[]): void {
+    const { network, plan, totals, dice } = this.#world;
+    const connection = network.connections.get(attach);
+    if (connection?.kind === "direct") return network.deliver(connection, frames);
+    if (attach.startsWith("d")) return this.detached(to, attach);
+    if (connection === undefined) return this.#later(() => this.detached(to, attach));
+    if (!this.#world.strikes(plan.mishaps.loseDelivery)) return network.deliver(connection, frames);
+    totals.framesLost++;
+    this.#later(() => this.detached(to, attach));
+    if (dice.chance(0.25)) network.close(connection);
+    else network.relayLost(connection);
+  }
+}
+
+interface Answering {
+  connection: Connection;
+  reply(lines: string[]): void;
+}

@@ -1,0 +1,246 @@
+// The independent judge. It keeps books of its own — what the applications said, heard and took, which rows are durable, which
+// frames left — and never looks into the core's memory. Each method is told of one thing that happened, and throws a Violation
+// that names the invariant. `protocol.md`, "What must always hold".
+import type { ClientEvent } from "../../protocol/session/client.ts";
+import type { Effect, Row } from "../../protocol/session/effects.ts";
+import { otherSide, type Side } from "../../protocol/session/tasks.ts";
+import type { DeliveredEnvelope, SessionEnvelope } from "../../protocol/wire/envelope.ts";
+import type { RowEffect } from "../protocol/store.ts";
+import { Ledger, type Sent } from "./ledger.ts";
+import { beyond, readControl, refusedRequests } from "./promises.ts";
+import { readRow } from "./rows.ts";
+import { TaskBooks } from "./task-books.ts";
+import { honestEnds, honestFaults, Unnoticed, Violation } from "./verdicts.ts";
+import type { World } from "./world.ts";
+
+const sides = [0, 1] as const;
+
+export class Oracle {
+  readonly #world: World;
+  /** What is durable, by the side that sends. */
+  #ledgers: [Ledger, Ledger] = [new Ledger(), new Ledger()];
+  #tasks = new TaskBooks();
+  /** What each application said. */
+  readonly #sent: [Sent[], Sent[]] = [[], []];
+  /** What each application heard, by id; the first has `seq` 1. */
+  readonly #heard: [string[], string[]] = [[], []];
+  readonly #taken: [number, number] = [0, 0];
+  /** The receipts that each application has seen. */
+  readonly #stored: [number, number] = [0, 0];
+  readonly #delivered: [number, number] = [0, 0];
+  readonly #ends: [string, string] = ["", ""];
+  /** Task requests that the present event refuses for want of room. */
+  #refused: ReadonlySet<string> = new Set();
+  wasRolledBack = false;
+  #isAnnounced = false;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  fails(invariant: string, detail: string): never {
+    throw new Violation(invariant, detail);
+  }
+
+  // --- the applications
+
+  sent(side: Side, one: Sent & { seq: number }): void {
+    const { seq, ...rest } = one;
+    if (this.#sent[side].push(rest) !== seq) this.fails("each number is given out once", `${seq} to ${one.type}`);
+  }
+
+  took(side: Side, seq: number): void {
+    this.#taken[side] = Math.max(this.#taken[side], seq);
+  }
+
+  heard(side: Side, event: ClientEvent): void {
+    if (event.kind === "work") return this.#heardWork(side, event.envelope);
+    if (event.kind === "receipts") return this.#heardReceipts(side, event.stored, event.delivered);
+    if (event.kind === "fault") {
+      const { reason } = event.fault.data;
+      if (!honestFaults.has(reason) && !this.wasRolledBack)
+        this.fails("an honest client is not refused", `${this.#name(side)} got ${reason}`);
+    }
+    if (event.kind === "ended") {
+      this.#ends[side] = event.reason;
+      if (!honestEnds.has(event.reason)) {
+        this.#world.totals.lostSessions++;
+        if (!this.wasRolledBack)
+          this.fails("a session ends for a reason", `${this.#name(side)}'s ended as ${event.reason}`);
+      }
+    }
+  }
+
+  #heardWork(side: Side, envelope: DeliveredEnvelope): void {
+    const heard = this.#heard[side];
+    const due = heard.length + 1;
+    const what = `${this.#name(side)} heard ${envelope.type} ${envelope.seq}`;
+    if (envelope.seq !== due) this.fails("the application hears in order, once", `${what}, due is ${due}`);
+    const { out, lost } = this.#ledgers[otherSide(side)];
+    // What was under way when older storage came back may still arrive. Whether it may stay is seen when the end attaches.
+    const gone = lost.get(envelope.id);
+    const stored = gone?.seq === due ? gone : out[due - 1];
+    if (stored === undefined) this.fails("nothing is heard that was not stored", what);
+    if (stored.id !== envelope.id || stored.type !== envelope.type || stored.data !== JSON.stringify(envelope.data))
+      this.fails(
+        "what is heard is what was stored",
+        `${what}: ${JSON.stringify(envelope)}, not ${JSON.stringify(stored)}`,
+      );
+    heard.push(envelope.id);
+    if (envelope.type === "MESSAGE") this.#world.totals.messages++;
+    this.#tasks.heard(side, envelope, (detail) => this.fails("a task is given once and answered once", detail));
+  }
+
+  #heardReceipts(side: Side, stored: number, delivered: number): void {
+    this.#stored[side] = Math.max(this.#stored[side], stored);
+    this.#delivered[side] = Math.max(this.#delivered[side], delivered);
+    if (stored > this.#ledgers[side].accepted && !this.wasRolledBack)
+      this.fails("nothing acknowledged is lost", `${this.#name(side)} was told that ${stored} are stored`);
+  }
+
+  // --- the broker
+
+  /** A frame reached the object. */
+  arrived(side: Side, envelopes: readonly SessionEnvelope[]): void {
+    const ledger = this.#ledgers[otherSide(side)];
+    for (const { ack } of envelopes as readonly { ack?: number }[]) if (ack !== undefined) ledger.acknowledge(ack);
+  }
+
+  /** What an event wants to be done, before any of it is. */
+  decided(effects: readonly Effect[]): void {
+    this.#refused = refusedRequests(effects);
+  }
+
+  /** Rows became durable. */
+  committed(effects: readonly RowEffect[]): void {
+    for (const effect of effects) {
+      if (effect.do === "store") this.#stores(effect.row);
+      else if (effect.do === "forget")
+        for (const row of effect.rows) this.#ledgers[effect.stream].forget(row, (detail) => this.#overwrites(detail));
+      else if (effect.do === "cursors") this.#knows(effect.cursors);
+      else if (effect.do === "cancelTasks") this.#tasks.cancelAll();
+    }
+    for (const ledger of this.#ledgers) ledger.grant();
+    for (const effect of effects) {
+      const wrong = effect.do === "store" ? this.#ledgers[effect.row.stream].history() : undefined;
+      if (wrong !== undefined) this.fails("storage ≤ bound", wrong);
+    }
+  }
+
+  #knows({ acked }: Row["cursors"]): void {
+    for (const side of sides) this.#ledgers[side].known = Math.max(this.#ledgers[side].known, acked[side]);
+  }
+
+  #overwrites(detail: string): never {
+    return this.fails("nothing is overwritten before it was acknowledged", detail);
+  }
+
+  #stores(row: Row): void {
+    const side = row.stream;
+    const ledger = this.#ledgers[side];
+    const books = { side, name: this.#name(side), ledger, tasks: this.#tasks, said: this.#sent[side] };
+    const wrong = readRow(row, books, this.#world.clock.now, this.#refused);
+    if (wrong !== undefined) this.fails(wrong.invariant, wrong.detail);
+    this.#knows(row.cursors);
+    ledger.store(row, ledger.out.at(-1)?.own === true && row.last >= row.first, (detail) => this.#overwrites(detail));
+  }
+
+  /** Frames leave: what they say must be durable by now. */
+  leaving(effect: Effect, answers: Side | undefined): void {
+    if (effect.do === "send") for (const frame of effect.frames) this.#says(effect.to, frame);
+    else if (effect.do === "reply" && answers !== undefined) for (const line of effect.lines) this.#says(answers, line);
+    else if (effect.do === "replay") {
+      if (effect.last > this.#ledgers[otherSide(effect.to)].out.length)
+        this.fails("nothing is sent that is not durable", `replay through ${effect.last}`);
+    }
+  }
+
+  #says(to: Side, frame: string): void {
+    const said = readControl(frame);
+    if (said === undefined) return;
+    const wrong = beyond(said, this.#ledgers[to]);
+    if (wrong !== undefined) this.fails(wrong.invariant, `${said.type} to ${this.#name(to)} says ${wrong.claim}`);
+    if (said.data?.outcome === "resumed") this.#compare(to);
+  }
+
+  // --- after every step, and at the end
+
+  look(): void {
+    for (const ledger of this.#ledgers) {
+      const wrong = ledger.overflow();
+      if (wrong !== undefined) this.fails("storage ≤ bound", wrong);
+    }
+  }
+
+  copy() {
+    return { ledgers: this.#ledgers.map((ledger) => ledger.copy()), tasks: this.#tasks.copy() };
+  }
+
+  /** @param announced the restored storage has a new epoch, as a restore on purpose must give it */
+  rolledBack({ ledgers: [a, b], tasks }: ReturnType<Oracle["copy"]>, announced: boolean): void {
+    this.#isAnnounced = announced && (this.#isAnnounced || !this.wasRolledBack);
+    this.wasRolledBack = true;
+    if (a === undefined || b === undefined) return;
+    this.#ledgers = [a.restoredAfter(this.#ledgers[0]), b.restoredAfter(this.#ledgers[1])];
+    this.#tasks = tasks.copy();
+  }
+
+  /** After older storage came back: an end that goes on must have lost nothing, and what it heard must be what is stored. */
+  #compare(side: Side): void {
+    if (!this.wasRolledBack) return;
+    const wrong =
+      this.#ledgers[side].forgot(this.#stored[side]) ?? this.#ledgers[otherSide(side)].contradicts(this.#heard[side]);
+    if (wrong === undefined) return;
+    const where = `${this.#name(side)}: ${wrong}`;
+    if (this.#isAnnounced) this.fails("never a silent partial recovery", where);
+    throw new Unnoticed(where);
+  }
+
+  #isLive(side: Side): boolean {
+    return !this.#world.ends[side].ended;
+  }
+
+  /** Whether both clients live and something that was said waits to be stored, or something stored to be heard. */
+  get waits(): boolean {
+    if (this.wasRolledBack || !sides.every((side) => this.#isLive(side))) return false;
+    return sides.some((side) => {
+      const { out, accepted } = this.#ledgers[side];
+      return this.#sent[side].length > accepted || out.length > this.#heard[otherSide(side)].length;
+    });
+  }
+
+  /** The network has healed, and nothing has gone wrong for longer than anything waits. */
+  settled(): void {
+    if (this.wasRolledBack || !sides.every((side) => this.#isLive(side))) return;
+    for (const side of sides) this.#complete(side, false);
+  }
+
+  #complete(side: Side, closed: boolean): void {
+    const receipts = { stored: this.#stored[side], delivered: closed ? this.#delivered[side] : undefined };
+    const heard = this.#heard[otherSide(side)].length;
+    const wrong = this.#ledgers[side].missing(this.#sent[side].length, heard, receipts);
+    if (wrong !== undefined)
+      this.fails("after the network heals everything is delivered", `${this.#name(side)}: ${wrong}`);
+  }
+
+  stuck(detail: string): never {
+    const { ends, host } = this.#world;
+    const states = ends.map((end) => `${end.name} ${end.dead ? "dead" : end.session?.state}`).join(", ");
+    return this.fails("everything comes to its end", `${detail}: ${states}, session ${host.store.record?.state}`);
+  }
+
+  /** Both clients and the session are at their end. */
+  ended(): void {
+    const { store } = this.#world.host;
+    const wrong = this.#tasks.unfinished(store, (detail) => (this.#world.totals.tasksEnded += detail));
+    if (wrong !== undefined) this.fails("each task reaches exactly one terminal state", wrong);
+    const isClosed = (side: Side) => this.#ends[side] === "closed" || this.#ends[side] === "resume_closed";
+    for (const side of sides) if (isClosed(side) && store.record?.state === "closed") this.#compare(side);
+    const closed = sides.every(isClosed);
+    if (closed && !this.wasRolledBack) for (const side of sides) this.#complete(side, true);
+  }
+
+  #name(side: Side): string {
+    return this.#world.ends[side].name;
+  }
+}

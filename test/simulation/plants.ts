@@ -1,0 +1,72 @@
+// Bugs planted around the core, outside production code, that the oracle must find: it is worth no more than what it catches.
+import type { Effect, Saved } from "../../protocol/session/effects.ts";
+import { isOpen, type TaskTable } from "../../protocol/session/tasks.ts";
+import { isRowEffect } from "../protocol/store.ts";
+
+export interface Plant {
+  name: string;
+  /** What the interpreter of effects is given instead. */
+  effects?(effects: Effect[]): Effect[];
+  /** What the core is restored from instead. */
+  restored?(saved: Saved): Saved;
+  /** Where the core looks tasks up instead. */
+  tasks?(table: TaskTable): TaskTable;
+}
+
+const withCursors = (saved: Saved, change: Partial<NonNullable<Saved["cursors"]>>): Saved => ({
+  ...saved,
+  cursors: saved.cursors && { ...saved.cursors, ...change },
+});
+
+const withLines = (effect: Effect, change: (line: string) => string): Effect => {
+  if (effect.do === "reply") return { ...effect, lines: effect.lines.map(change) };
+  if (effect.do === "send") return { ...effect, frames: effect.frames.map(change) };
+  return effect;
+};
+
+export const plants: readonly Plant[] = [
+  {
+    name: "ack before persist",
+    effects: (effects) => [
+      ...effects.filter((effect) => effect.do === "reply"),
+      ...effects.filter((effect) => effect.do !== "reply"),
+    ],
+  },
+  {
+    name: "forward before persist",
+    effects: (effects) => [
+      ...effects.filter((effect) => effect.do === "send"),
+      ...effects.filter((effect) => effect.do !== "send"),
+    ],
+  },
+  { name: "cursor not restored: acked", restored: (saved) => withCursors(saved, { acked: [0, 0] }) },
+  { name: "cursor not restored: granted", restored: (saved) => withCursors(saved, { granted: [0, 0] }) },
+  { name: "cursor not restored: sent", restored: (saved) => withCursors(saved, { sent: [0, 0] }) },
+  { name: "cursors not restored at all", restored: (saved) => ({ ...saved, cursors: undefined }) },
+  {
+    name: "window off by one",
+    effects: (effects) =>
+      effects.map((effect) =>
+        withLines(effect, (line) => line.replace(/("limit":)(\d+)/, (_, name, n) => `${name}${Number(n) + 1}`)),
+      ),
+  },
+  {
+    name: "a task answered twice",
+    tasks: (table) => ({
+      find: (task_id) => {
+        const task = table.find(task_id);
+        return task === undefined || isOpen(task.state) ? task : { ...task, state: "open" };
+      },
+      open: () => table.open(),
+    }),
+  },
+  {
+    name: "a row is lost when memory is",
+    restored: (saved) => ({ ...saved, rows: [saved.rows[0].slice(0, -1), saved.rows[1]] }),
+  },
+  {
+    name: "an empty row is not stored",
+    effects: (effects) =>
+      effects.filter((effect) => !(effect.do === "store" && isRowEffect(effect) && effect.row.last < effect.row.first)),
+  },
+];

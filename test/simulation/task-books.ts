@@ -1,0 +1,141 @@
+// The oracle's book of tasks: a second opinion on the rules T1–T11, kept from what was said and stored. It predicts for each
+// envelope whether the broker passes it on, and judges what the broker says on its own account.
+import type { Side } from "../../protocol/session/tasks.ts";
+import type { DeliveredEnvelope } from "../../protocol/wire/envelope.ts";
+import { limits } from "../../protocol/wire/limits.ts";
+import type { Store } from "../protocol/store.ts";
+import type { Sent } from "./ledger.ts";
+
+interface Task {
+  requester: Side;
+  request: string;
+  /** When the broker may end it, and must. */
+  dueAt: number;
+  cancelling: boolean;
+  /** Its one response, as JSON text; "cancelled" when the session took it along. */
+  end?: string;
+  /** Ids of requests that ask for the response once more. */
+  repeats: string[];
+}
+
+interface OwnFrame {
+  id: string;
+  type: string;
+  data: { task_id: string; status?: string; redelivered?: boolean };
+  in_reply_to?: string;
+}
+
+export class TaskBooks {
+  #tasks = new Map<string, Task>();
+  /** What the applications heard: each task once. */
+  readonly #given = new Set<string>();
+  readonly #answers = new Map<string, string>();
+
+  /** Whether what a side said is to be passed on to the other; and notes what it does to its task. */
+  passes(side: Side, { id, type, data }: Sent, now: number, refused: ReadonlySet<string>): boolean {
+    if (type === "MESSAGE") return true;
+    if (type === "SESSION_CLOSE") {
+      const isFirst = !this.#tasks.has("close");
+      this.#tasks.set("close", { requester: side, request: "", dueAt: 0, cancelling: false, end: "", repeats: [] });
+      return isFirst;
+    }
+    const { task_id, deadline } = JSON.parse(data) as { task_id: string; deadline?: string };
+    const task = this.#tasks.get(task_id);
+    if (task === undefined)
+      return type === "TASK_REQUEST" && this.#opens(side, task_id, { id, data, deadline }, now, refused);
+    if (task.requester === side) return this.#asks(task, { id, type, data }, now);
+    if ((type !== "TASK_RESPONSE" && type !== "TASK_PROGRESS") || task.end !== undefined) return false;
+    if (type === "TASK_RESPONSE") task.end = data;
+    return true;
+  }
+
+  #opens(
+    side: Side,
+    task_id: string,
+    { id, data, deadline }: { id: string; data: string; deadline: string | undefined },
+    now: number,
+    refused: ReadonlySet<string>,
+  ): boolean {
+    if (refused.has(id)) return false;
+    const at = deadline === undefined ? Number.POSITIVE_INFINITY : Date.parse(deadline);
+    const isLate = at <= now;
+    const dueAt = isLate ? now : at + limits.deadlineGraceMs;
+    this.#tasks.set(task_id, { requester: side, request: data, dueAt, cancelling: false, repeats: isLate ? [id] : [] });
+    return !isLate;
+  }
+
+  #asks(task: Task, { id, type, data }: Sent, now: number): boolean {
+    if (type === "TASK_REQUEST" && bare(data) === bare(task.request) && task.end !== undefined) task.repeats.push(id);
+    if (type !== "TASK_CANCEL" || task.end !== undefined || task.cancelling) return false;
+    task.cancelling = true;
+    task.dueAt = Math.min(task.dueAt, now + limits.cancelGraceMs);
+    return true;
+  }
+
+  /** Judges a frame of the broker's own from a side to the other. @returns what is wrong with it */
+  own(side: Side, { type, data, in_reply_to }: OwnFrame, now: number): string | undefined {
+    const task = this.#tasks.get(data.task_id);
+    const what = `${type} of ${data.task_id}`;
+    if (task === undefined) return `${what}: nobody asked for it`;
+    if (type === "TASK_CANCEL")
+      return task.requester === side && task.end !== undefined ? undefined : `${what} is early`;
+    if (type === "TASK_REQUEST") return task.end === undefined && data.redelivered ? undefined : `${what} comes again`;
+    if (type !== "TASK_RESPONSE" || task.requester === side) return `${what}: not the broker's to say`;
+    const text = JSON.stringify(data);
+    if (task.end === undefined) {
+      if (now < task.dueAt) return `${what}: ended before it was due`;
+      task.end = text;
+    } else if (in_reply_to === undefined) return `${what}: ended twice`;
+    if (task.end !== text) return `${what}: another response than before: ${text}, ${task.end}`;
+    if (in_reply_to === undefined) return undefined;
+    const asked = task.repeats.indexOf(in_reply_to);
+    if (asked < 0) return `${what}: nobody asked again`;
+    task.repeats.splice(asked, 1);
+    return undefined;
+  }
+
+  /** The session ended, and with it what was open. */
+  cancelAll(): void {
+    for (const task of this.#tasks.values()) task.end ??= "cancelled";
+  }
+
+  /** An application hears of a task: its request once, its response always the same. */
+  heard(side: Side, envelope: DeliveredEnvelope, complain: (detail: string) => never): void {
+    if (envelope.type === "TASK_REQUEST") {
+      const name = `${side} ${envelope.data.task_id}`;
+      if (this.#given.has(name)) complain(`${envelope.data.task_id} was given twice`);
+      this.#given.add(name);
+    } else if (envelope.type === "TASK_RESPONSE") {
+      const text = JSON.stringify(envelope.data);
+      const before = this.#answers.get(envelope.data.task_id);
+      if (before !== undefined && (before !== text || envelope.in_reply_to === undefined))
+        complain(`${envelope.data.task_id} was answered twice: ${before}, ${text}`);
+      this.#answers.set(envelope.data.task_id, text);
+    }
+  }
+
+  /** What is wrong with the tasks now that the session has ended. */
+  unfinished(store: Store, ended: (count: number) => void): string | undefined {
+    // Nothing is left of a session that was forgotten.
+    if (store.record === undefined) return undefined;
+    for (const [task_id, { end, requester }] of this.#tasks) {
+      if (task_id === "close") continue;
+      const stored = store.tasks.get(task_id);
+      if (end === undefined) return `${task_id} is open`;
+      const status = end === "cancelled" ? end : JSON.parse(end).status;
+      if (stored?.state !== status || stored?.requester !== requester)
+        return `${task_id} is ${stored?.state}, not ${status}`;
+    }
+    ended(this.#tasks.size - Number(this.#tasks.has("close")));
+    return undefined;
+  }
+
+  copy(): TaskBooks {
+    const copy = new TaskBooks();
+    copy.#tasks = new Map(Array.from(this.#tasks, ([id, task]) => [id, { ...task, repeats: [...task.repeats] }]));
+    return copy;
+  }
+}
+
+/** What makes a repetition the same request: the deadline does not count. */
+const bare = (data: string): string => data.replace(/,"deadline":"[^"]*"/, "");

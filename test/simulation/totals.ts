@@ -1,0 +1,52 @@
+// What a run has done: the proof that it did real work. Counted over all seeds.
+
+export const noTotals = () => ({
+  /** Things that happened; those after the trouble was over are among them. */
+  steps: 0,
+  healSteps: 0,
+  sessions: 0,
+  messages: 0,
+  tasks: 0,
+  tasksEnded: 0,
+  cuts: 0,
+  crashes: 0,
+  hibernations: 0,
+  rollbacks: 0,
+  deaths: 0,
+  framesLost: 0,
+  reattached: 0,
+  attachesRepeated: 0,
+  resumes: 0,
+  /** Sessions that ended as gap, epoch_mismatch or unknown, after older storage came back. */
+  lostSessions: 0,
+  /** Sessions given up because older storage came back under the same epoch and the numbers fitted by chance. */
+  unnoticedRollbacks: 0,
+  /** Healed sessions in which something got through only when its receiver attached once more. */
+  waitedForAttach: 0,
+});
+export type Totals = ReturnType<typeof noTotals>;
+
+/** Adds one to the other. */
+export function addTotals(to: Totals, more: Totals): void {
+  for (const name of Object.keys(more) as (keyof Totals)[]) to[name] += more[name];
+}
+
+/** What is missing for a run to have been worth its name, by its number of steps. */
+export function missingWork(totals: Totals): string[] {
+  const { steps } = totals;
+  const least: Partial<Totals> = {
+    sessions: steps / 5_000,
+    messages: steps / 20,
+    tasks: steps / 1_000,
+    tasksEnded: steps / 1_000,
+    cuts: steps / 2_000,
+    crashes: steps / 2_000,
+    hibernations: steps / 1_000,
+    resumes: steps / 1_000,
+    rollbacks: steps / 200_000,
+    deaths: steps / 200_000,
+  };
+  return (Object.keys(least) as (keyof Totals)[])
+    .filter((name) => totals[name] < Math.floor(least[name] ?? 0))
+    .map((name) => `${name}: ${totals[name]}, at least ${Math.floor(least[name] ?? 0)} expected`);
+}

@@ -1,0 +1,43 @@
+// How a run ends badly, and what an honest client may hear without that being bad. Names only; who decides is the oracle.
+
+export class Violation extends Error {
+  override name = "Violation";
+  readonly invariant: string;
+
+  constructor(invariant: string, detail: string) {
+    super(`${invariant}: ${detail}`);
+    this.invariant = invariant;
+  }
+}
+
+/**
+ * Storage went back behind everybody's back, under the same epoch, and the numbers happened to fit. No numbering can tell; what
+ * restores storage must give it a new epoch. Ends the session without a verdict, and is counted.
+ */
+export class Unnoticed extends Error {
+  override name = "Unnoticed";
+}
+
+/** ERRORs that an honest client may get, because frames were lost or because its application did what it may not. */
+export const honestFaults = new Set([
+  "relay_lost",
+  "sequence_gap",
+  "session_not_attached",
+  "session_not_active",
+  "session_not_pending",
+  "session_exists",
+  "task_conflict",
+  "task_not_yours",
+  "task_unknown",
+  "task_finished",
+  "too_many_tasks",
+]);
+/** Ends that need no excuse. */
+export const honestEnds = new Set([
+  "closed",
+  "expired",
+  "resume_closed",
+  "session_closed",
+  "agent_offline",
+  "offer_expired",
+]);
