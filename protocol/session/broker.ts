@@ -1,16 +1,11 @@
 // The broker half of a session: everything reliable, as (event, now) → ordered effects. No clock, no dice, no I/O, no await.
 // `SessionObject` drives it on the edge; tests and the simulator drive it in virtual time. The stream of work itself is in
-// `intake.ts`; this file owns life and attachment: init, accept, reject, resume, close, expiry.
-import {
-  type Capability,
-  type FromClient,
-  isWork,
-  type ResumeOutcome,
-  type SessionEnvelope,
-} from "../wire/envelope.ts";
-import { closeCodes, type ErrorReason, errorBody } from "../wire/errors.ts";
+// `intake.ts`, attachment and resuming in `attachments.ts`; this file owns life: init, accept, reject, close, expiry.
+import { type Capability, type FromClient, isWork, type SessionEnvelope } from "../wire/envelope.ts";
+import { type ErrorReason, errorBody } from "../wire/errors.ts";
 import type { AgentId, Uuid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
+import { Attachments } from "./attachments.ts";
 import { Direction, type Progress } from "./direction.ts";
 import type { AttachKey, Output, Saved, SessionRecord } from "./effects.ts";
 import { Intake } from "./intake.ts";
@@ -18,7 +13,7 @@ import { OpenTasks } from "./open-tasks.ts";
 import { Outbox } from "./outbox.ts";
 import { type Letter, noteRedrive, type Redriven, takeLetters } from "./redrive.ts";
 import { afterStep, isEnded, isLive, type SessionStep } from "./states.ts";
-import { otherSide, type Side, type TaskTable } from "./tasks.ts";
+import type { Side, TaskTable } from "./tasks.ts";
 import { dueTimers, nextDeadline } from "./timers.ts";
 
 /** One inbound frame's envelopes for this session, with what the adapter knows about who sent them. */
@@ -44,7 +39,8 @@ export class BrokerSession {
   readonly #tasks: OpenTasks;
   readonly #intake: Intake;
   #record: SessionRecord | undefined;
-  #out: Outbox;
+  readonly #attachments: Attachments;
+  readonly #out: Outbox;
 
   constructor(tasks: TaskTable, mint: Mint, saved?: Saved) {
     this.#mint = mint;
@@ -57,6 +53,7 @@ export class BrokerSession {
     this.#tasks = new OpenTasks(tasks);
     this.#intake = new Intake(this.#directions, this.#tasks, mint);
     this.#out = new Outbox(this.#directions, latest);
+    this.#attachments = new Attachments(this.#directions, this.#tasks, this.#intake, this.#out, mint);
   }
 
   /** The session as it is stored, or undefined: there is none. */
@@ -82,12 +79,12 @@ export class BrokerSession {
     for (const envelope of inbound.envelopes) {
       const record = this.#record;
       if (envelope.type === "SESSION_INIT") this.#init(envelope, inbound, now);
-      else if (record === undefined || !record.agents.includes(agent)) this.#unknown(envelope);
+      else if (record === undefined || !record.agents.includes(agent)) this.#attachments.unknown(envelope);
       else {
         const side: Side = record.agents[0] === agent ? 0 : 1;
         if (envelope.type === "SESSION_ACCEPT") this.#accept(record, side, envelope, inbound, now);
         else if (envelope.type === "SESSION_REJECT") this.#reject(record, side, envelope, now);
-        else if (envelope.type === "SESSION_RESUME") this.#resume(record, side, envelope, attach);
+        else if (envelope.type === "SESSION_RESUME") this.#attachments.resume(record, side, envelope, attach);
         else this.#work(record, side, attach, envelope);
       }
     }
@@ -250,10 +247,10 @@ export class BrokerSession {
     if (record.agents[0] !== agent || !same) return this.#out.fault("session_exists", envelope);
     record.init_id = envelope.id;
     if (record.state === "pending") {
-      this.#moveTo(record, 0, attach);
+      this.#attachments.moveTo(record, 0, attach);
       this.#out.offer(record);
-    } else if (isLive(record.state) && this.#isUntouched(0)) {
-      this.#attachAnew(record, 0, attach, envelope.id);
+    } else if (isLive(record.state) && this.#attachments.isUntouched(0)) {
+      this.#attachments.attachAnew(record, 0, attach, envelope.id);
     } else if (record.state === "rejected" || record.state === "expired") this.#sayRejected(record, true);
     else this.#out.fault(isEnded(record.state) ? "session_closed" : "session_exists", envelope);
   }
@@ -270,11 +267,11 @@ export class BrokerSession {
       record.accept_id = envelope.id;
       record.capabilities[1] = [...capabilities];
       record.timers = { ...record.timers, idle: now + limits.sessionIdleMs };
-      this.#moveTo(record, 1, attach);
-      this.#sayAccepted(record, 1, envelope.id);
-      this.#sayAccepted(record, 0, record.init_id);
-    } else if (envelope.id === record.accept_id && isLive(record.state) && this.#isUntouched(1)) {
-      this.#attachAnew(record, 1, attach, envelope.id);
+      this.#attachments.moveTo(record, 1, attach);
+      this.#attachments.sayAccepted(record, 1, envelope.id);
+      this.#attachments.sayAccepted(record, 0, record.init_id);
+    } else if (envelope.id === record.accept_id && isLive(record.state) && this.#attachments.isUntouched(1)) {
+      this.#attachments.attachAnew(record, 1, attach, envelope.id);
     } else this.#out.fault(isEnded(record.state) ? "session_closed" : "session_not_pending", envelope);
   }
 
@@ -282,35 +279,6 @@ export class BrokerSession {
     if (side !== 1 || record.state !== "pending") return this.#out.fault("session_not_pending", envelope);
     const { message } = envelope.data;
     this.#end(record, "reject", { reason: "offer_rejected", ...(message !== undefined && { message }) }, now);
-  }
-
-  /** Neither end of this side's streams has moved: an attachment without memory is no different from the first one. */
-  #isUntouched(side: Side): boolean {
-    return this.#directions[side].received.last === 0 && this.#directions[otherSide(side)].out.acked === 0;
-  }
-
-  /** It did not hear that the session is open, and so it has nothing yet: everything is sent from the first on (N3). */
-  #attachAnew(record: SessionRecord, side: Side, attach: AttachKey, answers: Uuid): void {
-    this.#moveTo(record, side, attach);
-    this.#directions[otherSide(side)].out.rewind(0);
-    this.#out.rewound();
-    this.#sayAccepted(record, side, answers);
-    this.#out.pump(side, record);
-  }
-
-  #sayAccepted(record: SessionRecord, side: Side, answers: Uuid): void {
-    this.#out.line(record, side, {
-      type: "SESSION_ACCEPT",
-      id: this.#mint.id(),
-      session_id: record.session_id,
-      in_reply_to: answers,
-      limit: this.#directions[side].grant(),
-      data: {
-        epoch: record.epoch,
-        peer: record.agents[otherSide(side)],
-        capabilities: record.capabilities[otherSide(side)],
-      },
-    });
   }
 
   #sayRejected(record: SessionRecord, asReply = false): void {
@@ -339,91 +307,6 @@ export class BrokerSession {
         data: { state: record.state, received: received.last, delivered },
       });
     }
-  }
-
-  /** There is no such session, or it is not this agent's: both look the same (N6). */
-  #unknown(envelope: SessionEnvelope): void {
-    if (envelope.type !== "SESSION_RESUME") return this.#out.fault("session_unknown", envelope);
-    this.#out.reply({
-      type: "SESSION_RESUMED",
-      id: this.#mint.id(),
-      session_id: envelope.session_id,
-      in_reply_to: envelope.id,
-      limit: 0,
-      data: { outcome: "unknown", received: 0, delivered: 0 },
-    });
-  }
-
-  // --- attachment
-
-  #resume(record: SessionRecord, side: Side, envelope: FromClient<"SESSION_RESUME">, attach: AttachKey): void {
-    // Work of the same frame is stored first: the new limit counts it.
-    this.#intake.flush(record, this.#out, false);
-    const inbound = this.#directions[side];
-    const outbound = this.#directions[otherSide(side)];
-    const answer = {
-      type: "SESSION_RESUMED",
-      id: this.#mint.id(),
-      session_id: record.session_id,
-      in_reply_to: envelope.id,
-    } as const;
-    const facts = { state: record.state, received: inbound.received.last, delivered: inbound.delivered };
-    if (record.state === "pending") return this.#out.fault("session_not_active", envelope);
-    const refuse = (outcome: ResumeOutcome) =>
-      this.#out.reply({ ...answer, limit: 0, data: { outcome, epoch: record.epoch, ...facts } });
-    const { data } = envelope;
-    if (data.received !== null && data.epoch !== record.epoch) return refuse("epoch_mismatch");
-    if (isEnded(record.state)) return refuse("closed");
-    if (data.received === null) {
-      this.#moveTo(record, side, attach);
-      this.#out.line(record, side, {
-        ...answer,
-        limit: inbound.grant(),
-        data: { outcome: "resumed", epoch: record.epoch, ...facts, ...this.#remembered(side) },
-      });
-      this.#intake.redeliver(record, side, this.#out);
-      return this.#out.pump(side, record);
-    }
-    const { received, first, next } = data;
-    const stored = inbound.received.last;
-    const taken = envelope.ack ?? outbound.out.acked;
-    const beyond =
-      taken > received ||
-      received >= outbound.out.next ||
-      received < outbound.out.acked ||
-      stored >= next ||
-      stored + 1 < first;
-    if (beyond) return refuse("gap");
-
-    this.#moveTo(record, side, attach);
-    if (outbound.acknowledge(taken)) this.#out.owe(otherSide(side));
-    outbound.out.rewind(received);
-    this.#out.rewound();
-    const limit = inbound.grant();
-    this.#out.line(record, side, { ...answer, limit, data: { outcome: "resumed", epoch: record.epoch, ...facts } });
-    if (inbound.pausing) this.#out.line(record, side, { type: "PAUSE", session_id: record.session_id });
-    this.#out.pump(side, record);
-  }
-
-  /** What an agent without memory must know of its own past; everything after what it took is sent again (A8). */
-  #remembered(side: Side): { taken: number; sent: number; requested: Uuid[] } {
-    const { out } = this.#directions[otherSide(side)];
-    const { acked: taken, sent } = out;
-    out.rewind(taken);
-    this.#out.rewound();
-    const requested = this.#tasks.all().filter(({ requester }) => requester === side);
-    return { taken, sent, requested: requested.map(({ task_id }) => task_id) };
-  }
-
-  /** The newest attachment wins (A3); an older direct socket is closed, an older connection is its agent's business. */
-  #moveTo(record: SessionRecord, side: Side, attach: AttachKey): void {
-    const before = record.attach[side];
-    if (before !== null && before !== attach)
-      this.#out.close(side, before, closeCodes.superseded, "attached elsewhere");
-    record.attach[side] = attach;
-    record.paused[side] = false;
-    this.#intake.forgive(side);
-    this.#out.changed();
   }
 
   // --- work
