@@ -34,6 +34,7 @@ it("describes every route in openapi.json, with its security and its problems", 
     "GET /v1/sessions/{session_id}/dead-letters clientCertificate",
     "GET /v1/sessions/{session_id}/timeline clientCertificate",
     "PATCH /v1/agents/{agent_id} adminToken",
+    "POST /v1/agents/{agent_id}/drain adminToken",
     "POST /v1/certificates adminToken",
     "POST /v1/sessions/{session_id}/dead-letters/redrive clientCertificate",
   ]);
