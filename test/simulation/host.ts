@@ -37,7 +37,6 @@ export class Host {
   get isOver(): boolean {
     return this.#store.record === undefined || isEnded(this.#store.record.state);
   }
-
   get store(): Store {
     return this.#store;
   }
@@ -81,11 +80,13 @@ export class Host {
     if (this.#copy === undefined) return;
     const { totals, oracle, note, dice, mint } = this.#world;
     const announced = dice.chance(0.5);
-    note("roll back", { announced });
     totals.rollbacks++;
+    note("roll back", { announced });
     this.crash();
     this.#store = this.#copy.store.copy();
-    if (announced && this.#store.record) this.#store.record = { ...this.#store.record, epoch: mint() };
+    const { record } = this.#store;
+    // Who restores on purpose gives the storage a new name, and cuts everybody off from it: they must ask, and be told.
+    if (announced && record) this.#store.record = { ...record, epoch: mint(), attach: [null, null] };
     oracle.rolledBack(this.#copy.oracle, announced);
     this.#setAlarm(this.#store.record && nextDeadline(this.#store.record.timers));
   }
@@ -244,7 +245,4 @@ export class Host {
   }
 }
 
-interface Answering {
-  connection: Connection;
-  reply(lines: string[]): void;
-}
+type Answering = { connection: Connection; reply(lines: string[]): void };

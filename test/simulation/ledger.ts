@@ -118,11 +118,14 @@ export class Ledger {
     return this.#bytes <= bytesMax ? undefined : `${this.#bytes} bytes of rows`;
   }
 
-  /** Of a row that has just been stored: whether acknowledged history beside it is beyond its bound. */
-  history(): string | undefined {
+  /**
+   * Of a row that has just been stored: whether acknowledged history beside it is beyond its bound.
+   * @param known the acknowledgement that was stored before
+   */
+  history(known: number): string | undefined {
     if (this.#bytes <= limits.ringBytesMax) return undefined;
     const [oldest] = this.#rows.values();
-    if (oldest === undefined || oldest.last > this.known || this.#rows.size === 1) return undefined;
+    if (oldest === undefined || oldest.last > known || this.#rows.size === 1) return undefined;
     return `${this.#bytes} bytes of rows, the oldest (${oldest.first}…${oldest.last}) is acknowledged`;
   }
 
