@@ -1,6 +1,6 @@
 // What a session tells others: its offer to the responder's agent, its state to D1 and to both agents' lists.
 import { drizzle } from "drizzle-orm/d1";
-import type { Offer, SessionRecord } from "../protocol/session/effects.ts";
+import type { Offer, SessionRecord, UsageReport } from "../protocol/session/effects.ts";
 import { isLive } from "../protocol/session/states.ts";
 import { otherSide } from "../protocol/session/tasks.ts";
 import type { ErrorReason } from "../protocol/wire/errors.ts";
@@ -35,9 +35,10 @@ export async function tellState(
   env: ObjectEnv,
   account: string,
   { session_id, agents, state, ended, created_at, capability }: SessionRecord,
+  usage: UsageReport,
 ): Promise<boolean> {
   const [initiator, responder] = agents;
-  const row = { account, id: session_id, initiator, responder, state, createdAt: created_at, at: Date.now() };
+  const row = { account, id: session_id, initiator, responder, state, createdAt: created_at, at: Date.now(), usage };
   const listed = ([0, 1] as const).map((side) =>
     env.AGENTS.getByName(`${account}/${agents[side]}`).sessionChanged({
       session_id,

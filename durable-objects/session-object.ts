@@ -2,7 +2,7 @@
 // (protocol/session); this file converts and forwards, and it does so without an await between a frame and its rows.
 import { DurableObject } from "cloudflare:workers";
 import { BrokerSession, type Inbound } from "../protocol/session/broker.ts";
-import type { AttachKey, Effect, Offer, Output, SessionRecord } from "../protocol/session/effects.ts";
+import type { AttachKey, Effect, Offer, Output, SessionRecord, UsageReport } from "../protocol/session/effects.ts";
 import type { Letter, Redriven } from "../protocol/session/redrive.ts";
 import { isEnded } from "../protocol/session/states.ts";
 import { otherSide, type Side } from "../protocol/session/tasks.ts";
@@ -257,7 +257,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
       case "offer":
         return this.ctx.waitUntil(this.#offer(effect.to, effect));
       case "index":
-        return this.ctx.waitUntil(this.#index(effect.record));
+        return this.ctx.waitUntil(this.#index(effect.record, effect.report));
       case "erase":
         return this.ctx.waitUntil(this.#erase(effect.session_id));
     }
@@ -321,8 +321,8 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     if (refusal !== undefined) this.#perform(this.#session.offerFailed(refusal, Date.now()));
   }
 
-  async #index(record: SessionRecord): Promise<void> {
-    if (!(await tellState(this.env, this.#account ?? "", record))) return;
+  async #index(record: SessionRecord, usage: UsageReport): Promise<void> {
+    if (!(await tellState(this.env, this.#account ?? "", record, usage))) return;
     this.#perform(this.#session.indexed(record.state, Date.now()));
   }
 

@@ -85,6 +85,11 @@ export const sessions = sqliteTable(
     responder: text("responder").notNull(),
     state: text("state").notNull(),
     reason: text("reason"),
+    // What it has carried, by its latest report: totals, so that a report that comes twice changes nothing.
+    report: integer("report").notNull().default(0),
+    messages: integer("messages").notNull().default(0),
+    bytes: integer("bytes").notNull().default(0),
+    tasks: integer("tasks").notNull().default(0),
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
   },

@@ -263,7 +263,7 @@ export class BrokerSession {
     now: number,
   ): void {
     if (side === 1 && record.state === "pending") {
-      this.#step(record, "accept", now);
+      this.#step(record, "accept");
       record.accept_id = envelope.id;
       record.capabilities[1] = [...capabilities];
       record.timers = { ...record.timers, idle: now + limits.sessionIdleMs };
@@ -320,7 +320,7 @@ export class BrokerSession {
     if (record.attach[side] !== attach) return this.#out.fault("session_not_attached", envelope, "once");
     if ("ack" in envelope && envelope.ack !== undefined) this.#intake.acknowledged(side, envelope, this.#out, record);
     if (isWork(envelope)) {
-      if (this.#intake.take(record, side, attach, envelope, this.#out)) this.#step(record, "close", this.#out.now);
+      if (this.#intake.take(record, side, attach, envelope, this.#out)) this.#step(record, "close");
     }
     if (envelope.type === "PAUSE" || envelope.type === "RESUME") {
       const asked = envelope.type === "PAUSE";
@@ -344,6 +344,7 @@ export class BrokerSession {
     if (record === undefined) return;
     this.#intake.flush(record, this.#out);
     if (isLive(record.state)) this.#out.settle(record);
+    if (isLive(record.state) && this.#out.reportsUsage(record)) this.#tellIndex(record);
     const drained = this.#directions.every((direction) => direction.out.waiting === 0);
     if (record.state === "closing" && drained) this.#end(record, "drained", { reason: "closed" }, this.#out.now);
   }
@@ -352,7 +353,7 @@ export class BrokerSession {
     const wasLive = isLive(record.state);
     if (afterStep(record.state, step) === undefined) return;
     record.ended = { ...ended, at: now };
-    this.#step(record, step, now);
+    this.#step(record, step);
     if (wasLive) {
       this.#out.cancelTasks();
       this.#tasks.clear();
@@ -362,15 +363,21 @@ export class BrokerSession {
     record.timers = { forget: now + limits.tombstoneMs, ...(index !== undefined && { index }) };
   }
 
-  #step(record: SessionRecord, step: SessionStep, now: number): boolean {
+  #step(record: SessionRecord, step: SessionStep): boolean {
     const state = afterStep(record.state, step);
     if (state === undefined) return false;
     record.state = state;
     const { offer: _, ...timers } = record.timers;
-    record.timers = { ...timers, index: now + limits.indexRetryMs };
+    record.timers = timers;
+    this.#tellIndex(record);
+    return true;
+  }
+
+  /** Until it answers, it is told again. */
+  #tellIndex(record: SessionRecord): void {
+    record.timers.index = this.#out.now + limits.indexRetryMs;
     this.#out.changed();
     this.#out.index(record);
-    return true;
   }
 
   #finish(): Output {

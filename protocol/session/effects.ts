@@ -10,6 +10,21 @@ import type { Timers } from "./timers.ts";
 /** Names one attachment of one side: a connection of its agent, or a direct socket. Compared, never read. */
 export type AttachKey = string;
 
+/** What a session has carried since it began: cumulative, so a receiver applies the difference to what it knew, once. */
+export interface Usage {
+  /** Work envelopes that were accepted, SESSION_CLOSE left out; of either side. */
+  messages: number;
+  /** UTF-8 bytes of their `data`. */
+  bytes: number;
+  /** Tasks that were opened. */
+  tasks: number;
+}
+
+/** A numbered report: of two reports of a session the one with the higher number has the later totals. */
+export interface UsageReport extends Usage {
+  number: number;
+}
+
 /** Cursors of both directions (index: the side that sends in it). Every row carries a copy, so they cost no writes. */
 export interface Cursors {
   /** Counts the copies: the latest one is the one to restore from. */
@@ -20,6 +35,8 @@ export interface Cursors {
   granted: [number, number];
   /** What the receiver's present attachment was sent. */
   sent: [number, number];
+  /** Counted in the very write that accepts: nothing is metered twice, or not at all. */
+  usage: Usage;
 }
 
 /** The part of a row that stays in memory. */
@@ -69,6 +86,8 @@ export interface SessionRecord {
   /** Which sessions its dead letters went into, oldest first. */
   redrives?: readonly Redrive[];
   created_at: number;
+  /** Messages of the latest usage report. */
+  reported?: number;
   timers: Timers;
 }
 
@@ -117,7 +136,7 @@ export type Effect =
   /** Hand the offer to the responder's agent; answer by `offerFailed` when that does not take it. */
   | ({ do: "offer"; to: AgentId } & Offer)
   /** Tell D1 and both agents about the session's state; answer by `indexed`. */
-  | { do: "index"; record: SessionRecord }
+  | { do: "index"; record: SessionRecord; report: UsageReport }
   /** Forget the session: nothing is left of it, here or in D1. What fails is asked for again. */
   | { do: "erase"; session_id: Uuid };
 

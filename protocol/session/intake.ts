@@ -1,5 +1,6 @@
 // Takes the sequenced envelopes of a frame at the broker: sequence, limit, task state; then stamps and stores what is passed on.
 // A frame becomes one row, unless the broker kept an envelope back (then a row ends there, so that each is one unbroken run).
+import { utf8Length } from "../wire/codec.ts";
 import type { SessionEnvelope, WorkEnvelope } from "../wire/envelope.ts";
 import { closeCodes } from "../wire/errors.ts";
 import type { Uuid } from "../wire/ids.ts";
@@ -117,10 +118,13 @@ export class Intake {
   #passTask(record: SessionRecord, side: Side, envelope: TaskEnvelope, out: Outbox): void {
     const { task_id } = envelope.data;
     const judged = judgeTask(envelope, side, this.#tasks.find(task_id), this.#own.hasRoomForTask, out.now);
+    // What is kept was accepted all the same; what is passed on is metered there.
+    if ("fault" in judged || judged.pass !== "forward") out.meter(utf8Length(JSON.stringify(envelope.data)));
     if ("fault" in judged) {
       this.#absorb(record, side, envelope.seq, out);
       return out.fault(judged.fault, envelope, { task_id });
     }
+    if (envelope.type === "TASK_REQUEST" && judged.pass !== "replay" && judged.task !== undefined) out.meterTask();
     if (judged.pass === "replay" || judged.pass === "expire") {
       this.#absorb(record, side, envelope.seq, out);
       this.flush(record, out, false);
@@ -151,9 +155,11 @@ export class Intake {
     if (this.#run !== undefined && this.#run.lines.length === 0) this.flush(record, out, false);
     this.#run ??= { side, lines: [], origin: 0 };
     const seq = this.#directions[side].out.next + this.#run.lines.length;
-    const { type, id, session_id, in_reply_to, timestamp, traceparent, data } = envelope;
-    const stamped = { type, id, session_id, seq, from: record.agents[side], in_reply_to, timestamp, traceparent, data };
-    this.#run.lines.push(JSON.stringify(stamped));
+    const { type, id, session_id, in_reply_to, timestamp, traceparent } = envelope;
+    const head = { type, id, session_id, seq, from: record.agents[side], in_reply_to, timestamp, traceparent };
+    const data = JSON.stringify(envelope.data);
+    this.#run.lines.push(`${JSON.stringify(head).slice(0, -1)},"data":${data}}`);
+    if (type !== "SESSION_CLOSE") out.meter(utf8Length(data));
     this.#run.origin = envelope.seq;
     return seq;
   }

@@ -6,10 +6,11 @@ import type { ErrorReason } from "../wire/errors.ts";
 import type { Uuid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
 import type { Direction } from "./direction.ts";
-import type { AttachKey, Cursors, Effect, Row, SessionRecord } from "./effects.ts";
+import type { AttachKey, Cursors, Effect, Row, SessionRecord, Usage } from "./effects.ts";
 import { otherSide, type Side, type TaskRecord } from "./tasks.ts";
 
-const none: Cursors = { version: 0, acked: [0, 0], granted: [0, 0], sent: [0, 0] };
+const nothing: Usage = { messages: 0, bytes: 0, tasks: 0 };
+const none: Cursors = { version: 0, acked: [0, 0], granted: [0, 0], sent: [0, 0], usage: nothing };
 const sides = [0, 1] as const;
 
 export class Outbox {
@@ -17,6 +18,7 @@ export class Outbox {
   /** The copy of the cursors that is stored. */
   #stored: Cursors;
   #ackedBytes = 0;
+  readonly #usage: Usage;
   #rows: Row[] = [];
   /** What this event stored, by direction and row: it can be sent without reading it back. */
   readonly #bodies: [Map<number, string>, Map<number, string>] = [new Map(), new Map()];
@@ -26,6 +28,8 @@ export class Outbox {
   #replies: string[] = [];
   #saidOnce = new Set<ErrorReason>();
   #recordChanged = false;
+  /** The index is to be told, with the record as it was then. */
+  #indexed: SessionRecord | undefined;
   #sentMoved = false;
   #owed: [boolean, boolean] = [false, false];
   #owedReply: [boolean, boolean] = [false, false];
@@ -34,6 +38,7 @@ export class Outbox {
   constructor(directions: readonly [Direction, Direction], stored: Cursors = none) {
     this.#directions = directions;
     this.#stored = stored;
+    this.#usage = { ...nothing, ...stored.usage };
   }
 
   begin(now: number): void {
@@ -43,6 +48,7 @@ export class Outbox {
     this.#persist = [];
     this.#transmit = [];
     this.#notify = [];
+    this.#indexed = undefined;
     this.#replies = [];
     this.#saidOnce.clear();
     this.#recordChanged = false;
@@ -159,7 +165,23 @@ export class Outbox {
   }
 
   index(record: SessionRecord): void {
-    this.#notify.push({ do: "index", record: structuredCopy(record) });
+    record.reported = this.#usage.messages;
+    this.#indexed = structuredCopy(record);
+  }
+
+  /** An accepted envelope, with the bytes of its `data`. */
+  meter(bytes: number): void {
+    this.#usage.messages++;
+    this.#usage.bytes += bytes;
+  }
+
+  meterTask(): void {
+    this.#usage.tasks++;
+  }
+
+  /** A busy session reports on its way, so that what it carried is known before it ends. */
+  reportsUsage(record: SessionRecord): boolean {
+    return this.#usage.messages - (record.reported ?? 0) >= limits.usageReportMessages;
   }
 
   erase(session_id: Uuid): void {
@@ -201,6 +223,7 @@ export class Outbox {
         acked: [a.out.acked, b.out.acked],
         granted: [a.granted, b.granted],
         sent: [a.out.sent, b.out.sent],
+        usage: { ...this.#usage },
       };
       this.#ackedBytes = 0;
       for (const row of this.#rows) rows.push({ do: "store", row: { ...row, cursors: this.#stored } });
@@ -211,7 +234,10 @@ export class Outbox {
     // However often a frame asks, its offer goes out once.
     const offer = this.#notify.findLastIndex((effect) => effect.do === "offer");
     const notices = this.#notify.filter((effect, i) => effect.do !== "offer" || i === offer);
-    return [...rows, ...this.#persist, ...replies, ...this.#transmit, ...notices];
+    // Numbered by the copy of the cursors that holds these totals.
+    const report = { number: this.#stored.version, ...this.#stored.usage };
+    const index: Effect[] = this.#indexed === undefined ? [] : [{ do: "index", record: this.#indexed, report }];
+    return [...rows, ...this.#persist, ...replies, ...this.#transmit, ...notices, ...index];
   }
 
   /** Cursors that nothing else stores are stored when losing them would cost a good part of the window. */

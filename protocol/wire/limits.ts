@@ -71,6 +71,8 @@ export const limits = {
   sessionIdleMs: 24 * hour,
   /** L27. An ended session is remembered for this long. */
   tombstoneMs: 7 * 24 * hour,
+  /** A live session reports what it has carried each time it has carried so much more. */
+  usageReportMessages: 10_000,
   /** A failed write of the session index is repeated after this long. */
   indexRetryMs: 5 * second,
 

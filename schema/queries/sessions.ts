@@ -18,6 +18,8 @@ export interface SessionRecord {
   createdAt: number;
   /** When the state was reached. */
   at: number;
+  /** What it has carried: totals, and the number of the report. */
+  usage?: { number: number; messages: number; bytes: number; tasks: number };
 }
 
 /**
@@ -27,13 +29,15 @@ export interface SessionRecord {
 export async function saveSession(db: Database, record: SessionRecord): Promise<void> {
   const { account, id, initiator, responder, state, createdAt, at } = record;
   const reason = record.reason ?? null;
+  const { number: report = 0, messages = 0, bytes = 0, tasks = 0 } = record.usage ?? {};
+  const usage = { report, messages, bytes, tasks };
   await db
     .insert(sessions)
-    .values({ accountId: account, id, initiator, responder, state, reason, createdAt, updatedAt: at })
+    .values({ accountId: account, id, initiator, responder, state, reason, ...usage, createdAt, updatedAt: at })
     .onConflictDoUpdate({
       target: [sessions.accountId, sessions.id],
-      set: { state, reason, updatedAt: at },
-      setWhere: lte(sessions.updatedAt, at),
+      set: { state, reason, ...usage, updatedAt: at },
+      setWhere: sql`${lte(sessions.updatedAt, at)} and ${lte(sessions.report, report)}`,
     });
 }
 
