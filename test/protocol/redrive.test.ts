@@ -112,6 +112,7 @@ describe.each(memories)("dead letters at their target (evicting: $evicting)", (o
     expect(said(link.a, "ERROR")).toEqual([]);
     expect(hand(link, [letter(request(200, mint()))])).toMatchObject({ taken: 0 });
     link.say(link.b, link.ack(limits.redriveRowsMax));
+    expect(hand(link, [letter(request(200, mint()))])).toMatchObject({ taken: 0 });
     expect(hand(link, letters)).toMatchObject({ taken: limits.redriveRowsMax, through: 2 * limits.redriveRowsMax });
   });
 

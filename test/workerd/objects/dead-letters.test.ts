@@ -187,6 +187,44 @@ it("[D2] once, though the source crashed before it heard what the target took", 
   expect(await duo.b.socket.contents(5)).toEqual([1, 2, 3, 4, 5]);
 });
 
+it("[D2] once, though two targets are named at the same time", async () => {
+  const duo = await left(20, plain);
+  const targets = [await another(duo), await another(duo)];
+  const answers = await Promise.all(targets.map(({ session_id }) => post(duo, session_id)));
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+  for (const target of targets) await target.fence(duo.b);
+  const arrived = duo.b.socket.all("MESSAGE").filter(({ session_id }) => session_id !== duo.session_id);
+  expect(arrived.map(({ data }) => data.content)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+});
+
+it("[D2] once, though the target took more than it could tell, and ended", async () => {
+  const duo = await left(200, plain);
+  const { a, b } = duo;
+  const first = await another(duo);
+  expect(await redrive(duo, first)).toMatchObject({ redriven: 128, remaining: 72 });
+  await b.socket.contents(128);
+  await b.say(first.ack(128));
+  await first.fence(b);
+  const { dead_letters } = await letters(duo, "?limit=200&payloads=true");
+  const handed = dead_letters.slice(128, 150).map(({ seq, type, id, from, data }) => {
+    return { seq, line: JSON.stringify({ type, id, session_id: duo.session_id, seq, from, data }) };
+  });
+  expect(await first.object.takeLetters(a.name, duo.session_id, handed)).toMatchObject({ taken: 22 });
+  await a.say(first.close(1));
+  await b.socket.next("SESSION_CLOSE");
+  await b.say(first.ack(151));
+  await a.socket.next("SESSION_CLOSED");
+  await Agent.forgetAll();
+
+  const second = await another(duo);
+  expect(await redrive(duo, second)).toMatchObject({ redriven: 50, remaining: 0 });
+  await second.fence(b);
+  const arrived = b.socket.all("MESSAGE").filter(({ session_id }) => session_id !== duo.session_id);
+  expect(arrived.map(({ data }) => data.content)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+  const after = (await letters(duo, "?limit=200")).dead_letters.map(({ redriven_to }) => redriven_to);
+  expect(after).toEqual([...Array(150).fill(first.session_id), ...Array(50).fill(second.session_id)]);
+});
+
 it("[D4] what finds no room remains, and goes on later, into another session when that one has ended", async () => {
   const duo = await left(300, plain);
   const { a, b } = duo;
