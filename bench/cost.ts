@@ -1,133 +1,131 @@
-// What messages cost, counted by the runtime: rows written and D1 queries, for frames of one message and of sixteen. It speaks
-// the wire itself, because it must decide what is in a frame; the SDK batches by its own rule.
-import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import WebSocket from "ws";
-import { uuidv7 } from "../protocol/wire/ids.ts";
+// What messages cost, counted by the runtime: rows, calls and D1 queries, for frames of one message and of sixteen, over both
+// paths.
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startBroker } from "../scripts/broker/broker.ts";
+import { describeWorker } from "../scripts/broker/worker.ts";
 import type { Counters } from "./counted/counters.ts";
 import type { Dial } from "./lanes.ts";
+import { dialsOf } from "./places.ts";
+import { Speaker, uuid } from "./speaker.ts";
 
-const uuid = () => uuidv7(Date.now(), randomBytes(10));
+/** For one message. */
+export interface Usage {
+  rowsWritten: number;
+  rowsRead: number;
+  d1Queries: number;
+  /** Calls between objects. */
+  calls: number;
+  /** WebSocket frames that came in, the receiver's acknowledgements too. */
+  frames: number;
+  /** While which the objects were awake, one frame after the other. */
+  seconds: number;
+}
 
-/** A socket that speaks frames of its own making, and waits for one kind of answer at a time. */
-class Speaker {
-  readonly #socket: WebSocket;
-  #waiting: { test: (envelope: Spoken) => boolean; resolve: (envelope: Spoken) => void } | undefined;
+export type Counted = Record<"multiplexed" | "direct", Record<"frame1" | "frame16", Usage>>;
 
-  private constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.on("message", (frame) => {
-      for (const line of String(frame).split("\n")) this.#hear(JSON.parse(line) as Spoken);
-    });
+/** Messages of a round. */
+const messages = 512;
+const content = "x".repeat(512);
+
+/** A session between two sockets, one frame at a time: the dearest way there is, nothing shares a row by luck. */
+class Exchange {
+  readonly session_id = uuid();
+  epoch = "";
+  #seq = 0;
+  readonly #counters: () => Promise<Counters>;
+
+  constructor(counters: () => Promise<Counters>) {
+    this.#counters = counters;
   }
 
-  static async dial({ url, caFile, certificateFile, keyFile }: Dial): Promise<Speaker> {
-    const [ca, cert, key] = await Promise.all([readFile(caFile), readFile(certificateFile), readFile(keyFile)]);
-    const socket = new WebSocket(`${url}/v1/connect`, "agentworks.v1", { ca, cert, key });
-    await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
-    const speaker = new Speaker(socket);
-    await speaker.ask([{ type: "REGISTER", id: uuid(), data: {} }], ({ type }) => type === "REGISTER_ACK");
+  async open(from: Speaker, to: Speaker): Promise<void> {
+    const { session_id } = this;
+    const offered = to.wait(({ type }) => type === "SESSION_INIT");
+    const init = { type: "SESSION_INIT", id: uuid(), session_id, to: "receiver" };
+    const accepted = from.ask([init], ({ type }) => type === "SESSION_ACCEPT");
+    await offered;
+    to.say([{ type: "SESSION_ACCEPT", id: uuid(), session_id }]);
+    this.epoch = (await accepted).data?.epoch ?? "";
+  }
+
+  /** A direct socket of one side, attached where the session stands. */
+  async attach(dial: Dial, isSender: boolean): Promise<Speaker> {
+    const { session_id, epoch } = this;
+    const [sent, received] = isSender ? [this.#seq, 0] : [0, this.#seq];
+    const data = { epoch, received, first: 1, next: sent + 1 };
+    const speaker = await Speaker.dial(dial, `/v1/sessions/${session_id}`);
+    const resume = { type: "SESSION_RESUME", id: uuid(), session_id, ack: received, data };
+    await speaker.ask([resume], ({ type }) => type === "SESSION_RESUMED");
     return speaker;
   }
 
-  /** Whoever receives acknowledges each frame's last message, as a client that keeps up does. */
-  acknowledge = false;
-
-  #hear(envelope: Spoken): void {
-    if (envelope.type === "ERROR") throw new Error(JSON.stringify(envelope));
-    if (this.#waiting?.test(envelope)) this.#waiting.resolve(envelope);
-  }
-
-  say(envelopes: object[]): void {
-    this.#socket.send(envelopes.map((envelope) => JSON.stringify(envelope)).join("\n"));
-  }
-
-  /** Sends, and waits for the answer that fits. */
-  ask(envelopes: object[], test: (envelope: Spoken) => boolean): Promise<Spoken> {
-    const answer = this.wait(test);
-    this.say(envelopes);
-    return answer;
-  }
-
-  wait(test: (envelope: Spoken) => boolean): Promise<Spoken> {
-    return new Promise((resolve) => {
-      this.#waiting = { test, resolve };
-    });
-  }
-
-  close(): void {
-    this.#socket.close();
-  }
-}
-
-interface Spoken {
-  type: string;
-  session_id?: string;
-  seq?: number;
-  ack?: number;
-  data?: { delivered?: number };
-}
-
-export interface Cost {
-  rowsPerMessage: { frame1: number; frame16: number };
-  d1QueriesPerMessage: number;
-  /** Calls to objects per message in frames of one: what requests are billed by. */
-  callsPerMessage: number;
-}
-
-/**
- * Sends `messages` in frames of one and again in frames of sixteen, each frame stored, delivered and acknowledged by the
- * receiver before the next: the dearest way there is, nothing shares a row by luck.
- * @param counters reads the runtime's counters of the broker that is dialled
- */
-export async function measureCost(
-  [sender, receiver]: [Dial, Dial],
-  messages: number,
-  counters: () => Promise<Counters>,
-): Promise<Cost> {
-  const [from, to] = [await Speaker.dial(sender), await Speaker.dial(receiver)];
-  const session_id = uuid();
-  const offered = to.wait(({ type }) => type === "SESSION_INIT");
-  const accepted = from.ask(
-    [{ type: "SESSION_INIT", id: uuid(), session_id, to: "receiver" }],
-    ({ type }) => type === "SESSION_ACCEPT",
-  );
-  await offered;
-  to.say([{ type: "SESSION_ACCEPT", id: uuid(), session_id }]);
-  await accepted;
-
-  let seq = 0;
-  const round = async (perFrame: number) => {
-    const before = await counters();
+  /** Each frame is stored, delivered and acknowledged by the receiver before the next. */
+  async round(from: Speaker, to: Speaker, perFrame: number): Promise<Usage> {
+    const { session_id } = this;
+    const before = await this.#counters();
+    const framesBefore = from.frames + to.frames;
+    const started = performance.now();
     for (let sent = 0; sent < messages; sent += perFrame) {
-      const content = "x".repeat(512);
-      const frame = Array.from({ length: perFrame }, () => ({
-        type: "MESSAGE",
-        id: uuid(),
-        session_id,
-        seq: ++seq,
-        data: { content },
-      }));
-      const last = seq;
+      const frame = Array.from({ length: perFrame }, () => {
+        return { type: "MESSAGE", id: uuid(), session_id, seq: ++this.#seq, data: { content } };
+      });
+      const last = this.#seq;
       const arrived = to.wait((envelope) => envelope.seq === last);
       const delivered = from.ask(frame, ({ type, data }) => type === "MESSAGE_ACK" && (data?.delivered ?? 0) >= last);
       await arrived;
       to.say([{ type: "MESSAGE_ACK", session_id, ack: last }]);
       await delivered;
     }
-    const after = await counters();
-    const rows = after.rowsWritten + after.alarms - before.rowsWritten - before.alarms;
-    const calls = after.sessionCalls + after.deliverCalls - before.sessionCalls - before.deliverCalls;
-    return { rows: rows / messages, queries: (after.d1Queries - before.d1Queries) / messages, calls: calls / messages };
-  };
-  const one = await round(1);
-  const sixteen = await round(16);
-  from.close();
-  to.close();
-  const rounded = (value: number) => Number(value.toFixed(4));
+    const seconds = (performance.now() - started) / 1_000;
+    const after = await this.#counters();
+    const each = (count: (counters: Counters) => number) => (count(after) - count(before)) / messages;
+    return {
+      rowsWritten: each(({ rowsWritten, alarms }) => rowsWritten + alarms),
+      rowsRead: each(({ rowsRead }) => rowsRead),
+      d1Queries: each(({ d1Queries }) => d1Queries),
+      calls: each(({ sessionCalls, deliverCalls }) => sessionCalls + deliverCalls),
+      frames: (from.frames + to.frames - framesBefore) / messages,
+      seconds: seconds / messages,
+    };
+  }
+}
+
+async function count([sender, receiver]: [Dial, Dial], counters: () => Promise<Counters>): Promise<Counted> {
+  const exchange = new Exchange(counters);
+  const both = async (from: Speaker, to: Speaker) => ({
+    frame1: await exchange.round(from, to, 1),
+    frame16: await exchange.round(from, to, 16),
+  });
+  const [from, to] = [await Speaker.register(sender), await Speaker.register(receiver)];
+  await exchange.open(from, to);
+  const multiplexed = await both(from, to);
+  const [directFrom, directTo] = [await exchange.attach(sender, true), await exchange.attach(receiver, false)];
+  const direct = await both(directFrom, directTo);
+  for (const speaker of [from, to, directFrom, directTo]) speaker.close();
+  return { multiplexed, direct };
+}
+
+/** Starts a broker whose Worker counts, and exchanges messages through it. */
+export async function countCost(state: string): Promise<Counted> {
+  const worker = { ...describeWorker(), entry: fileURLToPath(new URL("./counted/worker.ts", import.meta.url)) };
+  const broker = await startBroker({ stateDir: join(state, "counted"), worker });
+  try {
+    const counters = async () => (await (await fetch(`${broker.apiUrl}/bench/counters`)).json()) as Counters;
+    return await count(await dialsOf(broker), counters);
+  } finally {
+    await broker.close();
+  }
+}
+
+const rounded = (value: number) => Number(value.toFixed(4));
+
+/** As the JSON has it. */
+export function costJson({ multiplexed: { frame1, frame16 } }: Counted) {
   return {
-    rowsPerMessage: { frame1: rounded(one.rows), frame16: rounded(sixteen.rows) },
-    d1QueriesPerMessage: rounded(one.queries + sixteen.queries),
-    callsPerMessage: rounded(one.calls),
+    rowsPerMessage: { frame1: rounded(frame1.rowsWritten), frame16: rounded(frame16.rowsWritten) },
+    d1QueriesPerMessage: rounded(frame1.d1Queries + frame16.d1Queries),
+    /** Calls to objects per message in frames of one: what requests are billed by. */
+    callsPerMessage: rounded(frame1.calls),
   };
 }

@@ -9,6 +9,9 @@ export interface Notices {
   arrived(): void;
 }
 
+/** Nobody listens yet. */
+export const silent: Notices = { acknowledged() {}, arrived() {} };
+
 /** One sender and one receiver, connected, in one process: one clock. */
 export interface Lane {
   /** Whose turn it is to be told; set before each round. */
@@ -30,6 +33,9 @@ export interface Figures {
 const quantile = (sorted: Float64Array, q: number): number =>
   Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN).toFixed(3));
 
+/** A lane on which nothing moves for this long has failed. */
+const stillMsMax = 30_000;
+
 /** Sends `total` messages with `inFlight` sent and not acknowledged at any time, until all are acknowledged and arrived. */
 export async function measure(lane: Lane, payload: string, inFlight: number, total: number): Promise<Figures> {
   const sentAt = new Float64Array(total);
@@ -39,7 +45,14 @@ export async function measure(lane: Lane, payload: string, inFlight: number, tot
   let arrived = 0;
   let acknowledged = 0;
   const started = performance.now();
-  await new Promise<void>((resolve) => {
+  let seen = 0;
+  let watchdog: NodeJS.Timeout | undefined;
+  await new Promise<void>((resolve, reject) => {
+    watchdog = setInterval(() => {
+      if (acknowledged + arrived === seen)
+        reject(new Error(`${acknowledged} of ${total} acknowledged, ${arrived} arrived`));
+      seen = acknowledged + arrived;
+    }, stillMsMax);
     const pump = () => {
       while (sent < total && sent - acknowledged < inFlight) {
         sentAt[sent++] = performance.now();
@@ -63,7 +76,7 @@ export async function measure(lane: Lane, payload: string, inFlight: number, tot
       },
     };
     pump();
-  });
+  }).finally(() => clearInterval(watchdog));
   const seconds = (performance.now() - started) / 1000;
   arrival.sort();
   acknowledgement.sort();

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import WebSocket from "ws";
 import { type Agent, connect, type Session } from "../sdk/typescript/src/index.ts";
-import type { Lane, Notices } from "./lane.ts";
+import { type Lane, silent } from "./lane.ts";
 
 /** Where to dial, and as whom: what `certifyAgent` answers, and the broker's URL. */
 export interface Dial {
@@ -11,8 +11,6 @@ export interface Dial {
   certificateFile: string;
   keyFile: string;
 }
-
-const silent: Notices = { acknowledged() {}, arrived() {} };
 
 async function dialRelay({ url, caFile, certificateFile, keyFile }: Dial): Promise<WebSocket> {
   const [ca, cert, key] = await Promise.all([readFile(caFile), readFile(certificateFile), readFile(keyFile)]);
@@ -44,32 +42,41 @@ export async function relayLane(sender: Dial, receiver: Dial): Promise<Lane> {
   return lane;
 }
 
+/** The same, as the SDK takes it. */
+export const filesOf = ({ url, caFile, certificateFile, keyFile }: Dial) => ({
+  url,
+  caFile,
+  certFile: certificateFile,
+  keyFile,
+});
+
 async function receive(session: Session, lane: Lane): Promise<void> {
   for await (const _ of session.messages()) lane.notices.arrived();
 }
 
+/** A new session, as both ends have it. */
+export async function sessionBetween(from: Agent, to: Agent): Promise<[opened: Session, accepted: Session]> {
+  const offered = to.sessions();
+  const opened = await from.open(to.id);
+  for await (const accepted of offered) if (accepted.id === opened.id) return [opened, accepted];
+  throw new Error("the receiver got no session");
+}
+
 /** agentworks: every message is stored before it is acknowledged, and taken from the iterator by the receiver. */
 export async function sessionLane(sender: Dial, receiver: Dial, direct: boolean): Promise<Lane> {
-  const files = ({ caFile, certificateFile, keyFile, url }: Dial) => ({
-    url,
-    caFile,
-    certFile: certificateFile,
-    keyFile,
-  });
-  const to: Agent = await connect({ ...files(receiver), direct });
-  const from: Agent = await connect({ ...files(sender), direct });
-  const offered = to.sessions()[Symbol.asyncIterator]();
-  const session = await from.open(to.id);
-  const accepted = await offered.next();
-  if (accepted.done) throw new Error("the receiver got no session");
+  const to: Agent = await connect({ ...filesOf(receiver), direct });
+  const from: Agent = await connect({ ...filesOf(sender), direct });
+  const [session, accepted] = await sessionBetween(from, to);
   const acknowledged = () => lane.notices.acknowledged();
   const lane: Lane = {
     notices: silent,
     send: (payload) => void session.send(payload).then(acknowledged),
     close: async () => {
+      // Closed, not only left: the next lane's agents have the same names, and would find it again.
+      await session.close();
       await Promise.all([from.close(), to.close()]);
     },
   };
-  void receive(accepted.value, lane);
+  void receive(accepted, lane);
   return lane;
 }

@@ -79,6 +79,13 @@ const laws: readonly Law[] = [
     instead: "count around the objects; measure elsewhere",
   },
   {
+    // Other brokers, each through its own client: the one place that knows them.
+    folder: "bench/peers",
+    folders: ["bench", "scripts"],
+    packages: ["node:", "@nats-io", "mqtt", "amqplib"],
+    instead: "a peer is its server and its lane; what is measured is the lane's business of bench/lane.ts",
+  },
+  {
     folder: "bench",
     folders: ["sdk", "scripts", "protocol"],
     packages: ["node:", "cloudflare:", "ws"],

@@ -2,6 +2,7 @@
 
 export interface Counters {
   rowsWritten: number;
+  rowsRead: number;
   d1Queries: number;
   /** Alarms set; each is billed as a row. */
   alarms: number;
