@@ -206,7 +206,8 @@ everyWay(
   "[N15, N3] asked again it is the same agent: while it is open, when it was accepted, and when it was rejected",
   async (way) => {
     const capability = `sum-${uuid()}`;
-    const doers = await able(way, capability, undefined, undefined);
+    // Three, so that a search made anew would find another one than the first did.
+    const doers = await able(way, capability, undefined, undefined, undefined);
     const seeker = await Agent.registered(way, "seeker");
     const init = seek(capability);
     await seeker.tell(init);
