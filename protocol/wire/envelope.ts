@@ -7,6 +7,8 @@ import { limits } from "./limits.ts";
 const count = z.number().int().nonnegative();
 const position = z.number().int().positive();
 const shortText = z.string().max(1024);
+/** Names a session's storage. What the broker says must be short enough to be said again. */
+const Epoch = z.string().max(64);
 
 /** An object as it was given, whatever its keys: `z.record` would leave `__proto__` out (E4). */
 const JsonObject = z
@@ -177,7 +179,7 @@ export const clientEnvelopes = {
     type: z.literal("SESSION_RESUME"),
     data: z.union([
       z.object({
-        epoch: z.string().max(64),
+        epoch: Epoch,
         /** The last `seq` that this agent has from the broker. */
         received: count,
         /** The first `seq` of its own that it can still send again, and the next that it will give out. */
@@ -253,7 +255,7 @@ export const brokerEnvelopes = {
     ...inSession,
     type: z.literal("SESSION_ACCEPT"),
     limit: count,
-    data: z.object({ epoch: z.string(), peer: AgentId, capabilities: z.array(Capability) }),
+    data: z.object({ epoch: Epoch, peer: AgentId, capabilities: z.array(Capability) }),
   }),
   SESSION_REJECT: z.object({ ...inSession, type: z.literal("SESSION_REJECT"), data: FaultData }),
   SESSION_RESUMED: z.object({
@@ -262,7 +264,7 @@ export const brokerEnvelopes = {
     limit: count,
     data: z.object({
       outcome: z.enum(resumeOutcomes),
-      epoch: z.string().optional(),
+      epoch: Epoch.optional(),
       state: z.enum(sessionStates).optional(),
       /** The last `seq` of this agent's that is stored. */
       received: count,

@@ -113,6 +113,27 @@ describe("envelopes", () => {
     }
   });
 
+  it("[N2, A2] an epoch is no longer than what SESSION_RESUME may say of it", () => {
+    for (const [length, ok] of [
+      [64, true],
+      [65, false],
+    ] as const) {
+      const epoch = "e".repeat(length);
+      const accept = {
+        ...good.SESSION_ACCEPT,
+        in_reply_to: id,
+        limit: 1,
+        data: { epoch, peer: "a", capabilities: [] },
+      };
+      expect(decodeBrokerFrame(JSON.stringify({ type: "SESSION_ACCEPT", ...accept }))).toMatchObject([{ ok }]);
+      const data = { outcome: "resumed", epoch, received: 0, delivered: 0 };
+      const resumed = { ...good.SESSION_ACCEPT, type: "SESSION_RESUMED", in_reply_to: id, limit: 1, data };
+      expect(decodeBrokerFrame(JSON.stringify(resumed))).toMatchObject([{ ok }]);
+      const resume = { ...work, type: "SESSION_RESUME", data: { epoch, received: 0, first: 1, next: 1 } };
+      expect(reasonOf(resume)).toBe(ok ? "ok" : "invalid_envelope");
+    }
+  });
+
   it.each(["__proto__", "constructor", "toString", "hasOwnProperty"])("[E5] %s is no type", (type) => {
     expect(decodeClientLine(`{"type":"${type}"}`)).toEqual({ ok: false, fault: { reason: "unknown_type" } });
   });
