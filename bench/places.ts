@@ -17,4 +17,4 @@ export const dialsOf = async (broker: { stateDir: string; agentsUrl: string }): 
 
 /** A row of a table: the first cell to the left, figures to the right. */
 export const row = (...cells: (string | number)[]): string =>
-  cells.map((cell, i) => (i === 0 ? String(cell).padEnd(13) : String(cell).padStart(11))).join("");
+  cells.map((cell, i) => (i === 0 ? String(cell).padEnd(13) : String(cell).padStart(13))).join("");

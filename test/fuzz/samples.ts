@@ -25,6 +25,9 @@ const capability = {
   max_concurrency: 4,
 };
 
+/** In the time of the core's tests, which begins with the epoch; on a live broker it has passed. */
+const soon = "1970-01-01T00:01:00Z";
+
 const of = (moment: Moment, more: object = {}) => ({ id: moment.id, session_id: moment.session_id, ...more });
 const work = (moment: Moment, data: object) => of(moment, { seq: moment.next, data });
 
@@ -32,7 +35,7 @@ type Sample = (moment: Moment) => object;
 
 const bothWays = {
   MESSAGE: (m) => work(m, { content: { text: "hello", list: [1, -0.5, null, true], deep: { er: {} } } }),
-  TASK_REQUEST: (m) => work(m, { task_id: m.task_id, capability: "summarize", input: { text: "…" } }),
+  TASK_REQUEST: (m) => work(m, { task_id: m.task_id, capability: "summarize", input: { text: "…" }, deadline: soon }),
   TASK_PROGRESS: (m) => work(m, { task_id: m.task_id, progress: { percent: 50 } }),
   TASK_RESPONSE: (m) =>
     work(m, {
@@ -54,7 +57,7 @@ export const clientSamples = {
   REGISTER: ({ id }) => ({ id, data: { capabilities: [capability], sdk: "fuzz/1" } }),
   CAPABILITY_ANNOUNCE: ({ id }) => ({ id, data: { capabilities: [capability, { name: "translate" }] } }),
   AGENT_QUERY: ({ id }) => ({ id, data: { capability: "summarize", limit: 10, cursor: "" } }),
-  SESSION_INIT: (m) => of(m, { to: m.peer, data: { metadata: { purpose: "fuzz" } } }),
+  SESSION_INIT: (m) => of(m, { to: m.peer, data: { metadata: { purpose: "fuzz" }, ttl_ms: 1_000 } }),
   SESSION_ACCEPT: (m) => of(m, { in_reply_to: m.id, timestamp: "2026-11-22T12:00:00.5+01:00" }),
   SESSION_REJECT: (m) => of(m, { data: { message: "busy" } }),
   SESSION_RESUME: (m) =>

@@ -49,7 +49,16 @@ const words = [
   ...ids,
   ...ids.map((id) => id.toUpperCase()),
   ...["", "\n", "😀", "é".repeat(64), "a".repeat(64), "a".repeat(65), "a".repeat(129), "x".repeat(1025)],
-  ...["2026-02-30T00:00:00Z", "2026-11-22T12:00:00", "2026-11-22T12:00:00+25:00", "succeeded", "cancelled", "resumed"],
+  ...[
+    "2026-02-30T00:00:00Z",
+    "1970-01-01T00:00:00.001Z",
+    "9999-12-31T23:59:59.999-23:59",
+    "2026-11-22T12:00:00",
+    "2026-11-22T12:00:00+25:00",
+    "succeeded",
+    "cancelled",
+    "resumed",
+  ],
 ];
 const numbers = [
   ...[0, 1, 2, 3, -1, 1.5, 255, 256, 511, 512, 513, 576, 1024, 1e9, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53],
@@ -101,7 +110,7 @@ export const strangeValue: fc.Arbitrary<unknown> = fc.oneof(
 /** Names of members: those of the envelopes, and those that JavaScript objects have by themselves. */
 export const memberName = fc.oneof(
   fc.constantFrom(
-    ..."type id session_id seq ack limit from to in_reply_to timestamp traceparent data content task_id status".split(
+    ..."type id session_id seq ack limit from to in_reply_to timestamp traceparent data content task_id status deadline capability ttl_ms received".split(
       " ",
     ),
     ..."__proto__ constructor prototype toString toJSON hasOwnProperty then length valueOf".split(" "),
