@@ -29,7 +29,13 @@ async function start(place: Parameters<Peer["start"]>[0]): Promise<PeerServer> {
     writeFile(at(".erlang.cookie"), "AGENTWORKSBENCH", { mode: 0o400 }),
   ]);
   const [names, distribution] = [await freePort(), await freePort()];
-  const erlang = { ERL_EPMD_PORT: String(names), ERL_EPMD_ADDRESS: "127.0.0.1", HOME: dir };
+  const erlang = {
+    ERL_EPMD_PORT: String(names),
+    ERL_EPMD_ADDRESS: "127.0.0.1",
+    // Each Erlang program would start a name service that stays; RabbitMQ runs one every minute to see to that.
+    ERL_FLAGS: "-start_epmd false",
+    HOME: dir,
+  };
   const epmd = await startProgram("epmd", [], { port: names, logFile: at("epmd.log"), env: erlang });
   try {
     // Not the script in /usr/sbin: that changes the user, who could not read the folder.
