@@ -2,7 +2,7 @@
 // group's id, whatever ends us.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants, openSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -75,6 +75,8 @@ export async function startProgram(
   const path = find(command) ?? command;
   const log = openSync(logFile, "a");
   const child = spawn(path, args, { stdio: ["ignore", log, log], detached: true, env: { ...process.env, ...env } });
+  // The child has its own.
+  closeSync(log);
   const failed = once(child, "error").then(([error]) => {
     throw error;
   });
