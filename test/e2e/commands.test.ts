@@ -38,6 +38,7 @@ test("the demo loses, repeats and disorders nothing, though it cuts a socket and
   for (const [i, file] of files.entries()) await writeFile(file, i === 0 ? "two words" : "");
   const { code, out } = await run("examples/typescript/demo/main.ts", ...files);
   const last = out.trimEnd().split("\n").at(-1) ?? "";
+  expect(last, out).toMatch(/^\{.*\}$/);
   expect(JSON.parse(last)).toMatchObject({
     tasks: 2,
     succeeded: 2,

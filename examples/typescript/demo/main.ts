@@ -47,6 +47,7 @@ async function run(state: string, files: string[]): Promise<boolean> {
   const cable = await layCable(broker.port);
   let reconnects = 0;
   let brokerRestarts = 0;
+  let over = false;
 
   const credentials = async (agentId: string, port: number): Promise<Credentials> => {
     const { caFile, certificateFile, keyFile } = await certifyAgent({ stateDir: state, agentId });
@@ -69,7 +70,8 @@ async function run(state: string, files: string[]): Promise<boolean> {
       const child = fork(here(script), args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
       children.add(child);
       child.on("message", (report: Report) => {
-        if (report.kind === "line") print(report.who, report.text);
+        // What agents say once the work is done (that their cable is gone) must not come after the result.
+        if (report.kind === "line" && !over) print(report.who, report.text);
         if (report.kind === "reconnected") reconnects++;
         onReport?.(report);
         if (report.kind === until) resolve(report.kind === "finished" ? report.tally : undefined);
@@ -96,6 +98,7 @@ async function run(state: string, files: string[]): Promise<boolean> {
     } else if (cut && done >= killAfter) restarted ??= restart();
   });
   await restarted;
+  over = true;
   cable.close();
   if (tally === undefined) throw new Error("the planner finished without a tally");
   const { tasks, succeeded, messages, lost, duplicated, outOfOrder } = tally;
