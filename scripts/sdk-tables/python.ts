@@ -1,0 +1,139 @@
+// The tables as Python modules (3.10 and newer): constants in upper case, frozen data classes, types that a checker can read. Pure.
+import { type ErrorRow, type LimitRow, madeFrom, snakeCase, type Tables, wrap } from "./tables.ts";
+
+const quote = (text: string): string => JSON.stringify(text);
+const width = 88;
+
+/** A string as an argument that starts at `indent`: in one line, or several in brackets. */
+function stringAt(text: string, indent: string): string {
+  if (indent.length + text.length < width) return quote(text);
+  const inner = `${indent}    `;
+  const lines = wrap(text, width - inner.length - 4).map((line) => `${inner}${quote(line)}\n`);
+  return `(\n${lines.join("")}${indent})`;
+}
+
+const literals = (name: string, values: Iterable<string>): string => {
+  const items = Array.from(new Set(values), (value) => `    ${quote(value)},\n`);
+  return `${name} = Literal[\n${items.join("")}]\n`;
+};
+
+function errorEntry({ reason, code, status, scope, retryable, processed, detail, closes }: ErrorRow): string {
+  const lines = [
+    `code=${quote(code)}`,
+    `status=${status}`,
+    `scope=${quote(scope)}`,
+    `retryable=${retryable ? "True" : "False"}`,
+    `processed=${quote(processed)}`,
+    `detail=${stringAt(detail, "            ")}`,
+    ...(closes === undefined ? [] : [`closes=${closes}`]),
+  ];
+  return `        ${quote(reason)}: ErrorEntry(\n${lines.map((line) => `            ${line},\n`).join("")}        ),\n`;
+}
+
+function errorsModule({ errors, closeCodes }: Tables): string {
+  return `"""Everything that can go wrong, by its \`\`reason\`\` (docs/ERRORS.md).
+
+${madeFrom("errors.ts")}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final, Literal
+
+${literals(
+  "ErrorCode",
+  errors.map(({ code }) => code),
+)}
+${literals(
+  "ErrorScope",
+  errors.map(({ scope }) => scope),
+)}
+Processed = Literal["no", "maybe", "yes"]
+
+
+@dataclass(frozen=True)
+class ErrorEntry:
+    """What one reason means, and what to do about it."""
+
+    code: ErrorCode
+    status: int
+    """The HTTP status, where it answers a request."""
+    scope: ErrorScope
+    retryable: bool
+    """The very same thing may succeed later."""
+    processed: Processed
+    """Whether what was sent took effect."""
+    detail: str
+    closes: int | None = None
+    """The WebSocket close code that follows, where one does."""
+
+
+ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
+    {
+${errors.map(errorEntry).join("")}    }
+)
+
+
+class CloseCode(IntEnum):
+    """WebSocket close codes of the protocol (PROTOCOL C5)."""
+
+${closeCodes.map(({ name, code }) => `    ${name.toUpperCase()} = ${code}\n`).join("")}
+
+def is_final_close(code: int) -> bool:
+    """After such a close a client must not reconnect by itself."""
+    return 4000 <= code < 4500
+`;
+}
+
+function limitLine({ name, value, doc }: LimitRow): string {
+  const about =
+    doc === undefined
+      ? ""
+      : `${wrap(doc, width - 3)
+          .map((line) => `#: ${line.trimEnd()}\n`)
+          .join("")}`;
+  return `${about}${snakeCase(name).toUpperCase()}: Final = ${value}\n`;
+}
+
+const limitsModule = ({
+  limits,
+}: Tables): string => `"""The protocol's limits, as far as a client has to know them (PROTOCOL L).
+
+Bytes are bytes of UTF-8, times are milliseconds.
+${madeFrom("limits.ts")}
+"""
+
+from typing import Final
+
+${limits.map(limitLine).join("")}`;
+
+const setOf = (name: string, doc: string, values: readonly string[]): string =>
+  `#: ${doc}\n${name}: Final = frozenset(\n    {\n${values.map((value) => `        ${quote(value)},\n`).join("")}    }\n)\n`;
+
+const typesModule = (tables: Tables): string => `"""The names of envelope types, states and outcomes (PROTOCOL, Types).
+
+${madeFrom("envelope.ts")}
+"""
+
+from typing import Final
+
+${[
+  setOf("WORK_TYPES", "Work, both ways: each takes one ``seq`` of its stream.", tables.work),
+  setOf("CLIENT_TYPES", "What an agent may send.", tables.client),
+  setOf("BROKER_TYPES", "What the broker may send.", tables.broker),
+  setOf("RESUME_OUTCOMES", "Outcomes of SESSION_RESUMED (A2).", tables.outcomes),
+  setOf("SESSION_STATES", "States of a session (N5).", tables.states),
+  setOf("TASK_STATUSES", "Statuses that a performer may give in TASK_RESPONSE.", tables.statuses),
+  setOf("DELIVERED_TASK_STATUSES", "Statuses that a requester may hear.", tables.deliveredStatuses),
+].join("\n")}`;
+
+/** File name → text. */
+export const pythonModules = (tables: Tables): Record<string, string> => ({
+  "errors.py": errorsModule(tables),
+  "limits.py": limitsModule(tables),
+  "types.py": typesModule(tables),
+});

@@ -1,0 +1,110 @@
+// The tables as Ruby files (3.1 and newer): frozen constants in Agentworks::Protocol, with comments that YARD reads. Pure.
+import { type ErrorRow, type LimitRow, madeFrom, snakeCase, type Tables, wrap } from "./tables.ts";
+
+const width = 100;
+/** In single quotes, as Ruby people write text; double where it holds a single one. */
+const quote = (text: string): string =>
+  text.includes("'") ? `"${text.replace(/["\\#]/g, "\\$&")}"` : `'${text.replace(/\\/g, "\\\\")}'`;
+const symbol = (name: string): string => `:${name}`;
+
+const head = (source: string, doc: string): string => `# frozen_string_literal: true
+
+# ${madeFrom(source)}
+
+module Agentworks
+  module Protocol
+    # ${doc}
+`;
+const tail = "  end\nend\n";
+
+function errorEntry({ reason, code, status, scope, retryable, processed, detail, closes }: ErrorRow): string {
+  const inner = "          ";
+  const text = wrap(detail, width - inner.length - 6)
+    .map(quote)
+    .join(` \\\n${inner}  `);
+  const members = [
+    `code: ${symbol(code)}, status: ${status}, scope: ${symbol(scope)}`,
+    `retryable: ${retryable}, processed: ${symbol(processed)}, closes: ${closes ?? "nil"}`,
+    `detail: ${text}`,
+  ];
+  return `        ${reason}: ErrorEntry.new(\n${members.map((line) => `${inner}${line}`).join(",\n")}\n        ).freeze`;
+}
+
+const errorsFile = ({
+  errors,
+  closeCodes,
+}: Tables): string => `${head("errors.ts", "What one reason means, and what to do about it (docs/ERRORS.md).")}    #
+    # code::      gRPC's name
+    # status::    the HTTP status, where it answers a request
+    # scope::     how much of what was sent is touched
+    # retryable:: the very same thing may succeed later
+    # processed:: whether what was sent took effect
+    # closes::    the WebSocket close code that follows, or nil
+    ErrorEntry = Struct.new(
+      :code, :status, :scope, :retryable, :processed, :closes, :detail, keyword_init: true
+    )
+
+    # Everything that can go wrong, by its reason.
+    module Errors
+      TABLE = {
+${errors.map(errorEntry).join(",\n")}
+      }.freeze
+
+      # The entry of a reason (String or Symbol), or nil for one that this version does not know.
+      def self.[](reason)
+        TABLE[reason.to_sym]
+      end
+    end
+
+    # WebSocket close codes of the protocol (PROTOCOL C5).
+    module CloseCode
+${closeCodes.map(({ name, code }) => `      ${name.toUpperCase()} = ${code}\n`).join("")}
+      # After such a close a client must not reconnect by itself.
+      def self.final?(code)
+        code >= 4000 && code < 4500
+      end
+    end
+${tail}`;
+
+function limitLine({ name, value, doc }: LimitRow): string {
+  const about =
+    doc === undefined
+      ? ""
+      : wrap(doc, width - 8)
+          .map((line) => `      # ${line.trimEnd()}\n`)
+          .join("");
+  return `${about}      ${snakeCase(name).toUpperCase()} = ${String(value).replace(/\B(?=(\d{3})+$)/g, "_")}\n`;
+}
+
+const limitsFile = ({
+  limits,
+}: Tables): string => `${head("limits.ts", "The protocol's limits, as far as a client has to know them (PROTOCOL L).")}    # Bytes are bytes of UTF-8, times are milliseconds.
+    module Limits
+${limits.map(limitLine).join("")}    end
+${tail}`;
+
+const listOf = (name: string, doc: string, values: readonly string[]): string => {
+  const lines = wrap(values.join(" "), width - 12).map((line) => `        ${line.trimEnd()}\n`);
+  return `      # ${doc}\n      ${name} = Set.new(%w[\n${lines.join("")}      ]).freeze\n`;
+};
+
+const typesFile = (
+  tables: Tables,
+): string => `${head("envelope.ts", "The names of envelope types, states and outcomes (PROTOCOL, Types).").replace("\nmodule", "\nrequire 'set'\n\nmodule")}    module Types
+${[
+  listOf("WORK", "Work, both ways: each takes one seq of its stream.", tables.work),
+  listOf("CLIENT", "What an agent may send.", tables.client),
+  listOf("BROKER", "What the broker may send.", tables.broker),
+  listOf("RESUME_OUTCOMES", "Outcomes of SESSION_RESUMED (A2).", tables.outcomes),
+  listOf("SESSION_STATES", "States of a session (N5).", tables.states),
+  listOf("TASK_STATUSES", "Statuses that a performer may give in TASK_RESPONSE.", tables.statuses),
+  listOf("DELIVERED_TASK_STATUSES", "Statuses that a requester may hear.", tables.deliveredStatuses),
+].join("\n")}    end
+${tail}`;
+
+/** File name → text. */
+export const rubyFiles = (tables: Tables): Record<string, string> => ({
+  "errors.rb": errorsFile(tables),
+  "limits.rb": limitsFile(tables),
+  "types.rb": typesFile(tables),
+});
