@@ -1,11 +1,10 @@
 // GET and PATCH /v1/agents.
+import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { AgentPage } from "../../../schema/http.ts";
 import { replaceCapabilities, touchConnected } from "../../../schema/registry.ts";
-import { createApp } from "../../../worker/app.ts";
-import type { Env } from "../../../worker/env.ts";
-import { administer, ask, db, newAgent, requestOf, tlsOf, upgradeHeaders } from "./fixtures.ts";
+import { administer, ask, breakAgentObject, db, newAgent, tlsOf, upgradeHeaders } from "./fixtures.ts";
 import { expectProblem } from "./problem.ts";
 
 const account = "listing";
@@ -59,27 +58,34 @@ describe("GET /v1/agents", () => {
   });
 
   it("asks the object for presence, and only of agents that ever connected", async () => {
-    await touchConnected(db, account, "a-online", 1_700_000_000_000);
-    await touchConnected(db, account, "c-offline", 1_700_000_000_000);
-    const asked: string[] = [];
-    const presence = (name: string) => async () => {
-      asked.push(name);
-      if (name.endsWith("c-offline")) throw new Error("the object cannot be asked");
-      return { connected: true };
-    };
-    const AGENTS = { getByName: (name: string) => ({ presence: presence(name) }) } as unknown as Env["AGENTS"];
+    const upgraded = await ask("/v1/connect", tlsOf(fingerprint), { headers: upgradeHeaders });
+    const { webSocket: socket } = upgraded;
+    socket?.accept();
+    socket?.send(JSON.stringify({ type: "REGISTER", id: crypto.randomUUID(), data: {} }));
+    await vi.waitFor(async () => expect((await list()).agents[0]?.connected).toBe(true));
+    const at = Date.UTC(2023, 10, 14, 22, 13, 20);
+    await touchConnected(db, account, "a-online", at);
+    await touchConnected(db, account, "c-offline", at);
+    await breakAgentObject("c-offline", account);
+
     const warned = vi.spyOn(console, "warn").mockImplementation(() => {});
-    const response = await createApp().fetch(requestOf("/v1/agents", tlsOf(fingerprint)), { ...env, AGENTS });
-    const page = AgentPage.parse(await response.json());
+    const page = await list();
     expect(page.agents.map(({ agent, connected }) => [agent, connected])).toEqual([
       ["a-online", true],
       ["b-never", false],
       ["c-offline", false],
     ]);
     expect(page.agents[0]?.last_connected_at).toBe("2023-11-14T22:13:20.000Z");
-    expect(asked.sort()).toEqual([`${account}/a-online`, `${account}/c-offline`]);
+    const [line] = warned.mock.calls.map(([text]) => JSON.parse(String(text)));
+    expect(line).toMatchObject({ event: "presence_failed", account, agent: "c-offline" });
     expect(warned).toHaveBeenCalledOnce();
     warned.mockRestore();
+    // Asking would have made it.
+    const made = (await listDurableObjectIds(env.AGENTS)).map(String);
+    const idOf = (agent: string) => String(env.AGENTS.idFromName(`${account}/${agent}`));
+    expect(made).toContain(idOf("a-online"));
+    expect(made).not.toContain(idOf("b-never"));
+    socket?.close(1000);
   });
 
   it.each(["limit=0", "limit=51", "limit=many", "limit=1.5", "cursor=", "cursor=../x", "capability=NO"])(

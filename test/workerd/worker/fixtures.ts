@@ -1,4 +1,5 @@
 // Certificates and requests that the Worker's tests share. Requests carry `cf` as the edge would fill it.
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { registerCertificate } from "../../../schema/registry.ts";
@@ -65,7 +66,21 @@ export async function newAgent(agent: string, account = "local"): Promise<{ agen
 
 /** A request with a `cf` of our choice. */
 export const requestOf = (path: string, tls: unknown, init: RequestInit = {}) =>
-  new Request(`${origin}${path}`, { ...init, cf: { tlsClientAuth: tls } as unknown as CfProperties });
+  new Request(`${origin}${path}`, { ...init, cf: { tlsClientAuth: tls } });
+
+/**
+ * An object of the agent whose storage is damaged, so that it does not start: whoever asks it gets an exception.
+ * @returns what that exception says
+ */
+export async function breakAgentObject(agent: string, account = "local"): Promise<string> {
+  const object = env.AGENTS.getByName(`${account}/${agent}`);
+  await runInDurableObject(object, (_, { storage }) => {
+    storage.sql.exec("DROP TABLE IF EXISTS sessions");
+    storage.sql.exec("CREATE VIEW sessions AS SELECT 1 AS session_id");
+  });
+  await evictDurableObject(object);
+  return "Cannot add a column to a view";
+}
 
 /** The Worker's answer to a request with this client certificate. */
 export const ask = (path: string, tls: unknown, init: RequestInit = {}) =>

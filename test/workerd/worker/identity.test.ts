@@ -1,4 +1,5 @@
 // Who may pass: every refusal of an identity through the whole Worker, on plain requests and on upgrades alike.
+import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
@@ -23,8 +24,9 @@ import { expectProblem } from "./problem.ts";
 const session = "0190b3c4-1234-7abc-8def-0123456789ab";
 const guarded = ["/v1/agents", "/v1/connect", `/v1/sessions/${session}`];
 const app = createApp();
-const context = { waitUntil() {}, passThroughOnException() {}, props: {} } as unknown as ExecutionContext;
-const askWith = (more: Partial<Env>, request: Request) => app.fetch(request, { ...env, ...more }, context);
+/** The Worker's answer under another configuration. */
+const askWith = (more: Pick<Env, "EDGE_SECRET">, request: Request) =>
+  app.fetch(request, { ...env, ...more }, createExecutionContext());
 
 let good: string;
 beforeAll(async () => {
@@ -104,13 +106,11 @@ describe("an identity is refused", () => {
 
 it("is one D1 query for a good certificate, and none for a bad one", async () => {
   const prepare = vi.spyOn(env.DB, "prepare");
-  const fetch = async () => Response.json({});
-  const AGENTS = { getByName: () => ({ fetch }) } as unknown as Env["AGENTS"];
-  const connect = (tls: unknown) =>
-    askWith({ DB: env.DB, AGENTS }, requestOf("/v1/connect", tls, { headers: upgradeHeaders }));
-  expect((await connect(tlsOf(good))).status).toBe(200);
+  // An object that knows no such session asks D1 nothing.
+  const connect = (tls: unknown) => ask(`/v1/sessions/${session}`, tls, { headers: upgradeHeaders });
+  await expectProblem(await connect(tlsOf(good)), "session_unknown");
   expect(prepare).toHaveBeenCalledTimes(1);
-  await connect(tlsOf(good, { certVerified: "NONE" }));
+  await expectProblem(await connect(tlsOf(good, { certVerified: "NONE" })), "certificate_untrusted");
   expect(prepare).toHaveBeenCalledTimes(1);
 });
 

@@ -1,9 +1,13 @@
-// The WebSocket routes: what is asked before the object is, and what exactly the object gets.
+// The WebSocket routes: what is asked before the object is, and what exactly the object gets. The objects are the real ones;
+// a spy without an implementation only looks on.
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it, vi } from "vitest";
-import { createApp } from "../../../worker/app.ts";
-import type { Env } from "../../../worker/env.ts";
-import { ask, newAgent, requestOf, tlsOf, upgradeHeaders } from "./fixtures.ts";
+import { afterEach, beforeAll, describe, expect, it, type MockInstance, vi } from "vitest";
+import { AgentObject } from "../../../durable-objects/agent-object.ts";
+import { SessionObject } from "../../../durable-objects/session-object.ts";
+import { plain } from "../objects/agents.ts";
+import { Duo } from "../objects/duo.ts";
+import { ask, breakAgentObject, newAgent, tlsOf, upgradeHeaders } from "./fixtures.ts";
 import { expectProblem } from "./problem.ts";
 
 const session = "0190b3c4-1234-7abc-8def-0123456789ab";
@@ -12,6 +16,7 @@ let fingerprint: string;
 beforeAll(async () => {
   fingerprint = (await newAgent("upgrader")).fingerprint;
 });
+afterEach(() => vi.restoreAllMocks());
 
 describe("an upgrade is refused (426) and told what is spoken", () => {
   const plain: [string, Record<string, string>][] = [
@@ -56,51 +61,57 @@ describe("the object gets a request of our own making", () => {
     "MF-CF-Blob": "{}",
   };
 
-  it.each([
-    ["/v1/connect?agent=somebody", "AGENTS", "local/upgrader", "/v1/connect"],
-    [`/v1/sessions/${session}?agent=somebody`, "SESSIONS", `local/${session}`, `/v1/sessions/${session}`],
-  ] as const)("%s", async (path, binding, name, opened) => {
-    const asked: { name: string; request: Request }[] = [];
-    const answer = Response.json({ passed: "on" }, { status: 418, headers: { "X-Own": "kept" } });
-    const getByName = (object: string) => ({
-      fetch: async (request: Request) => {
-        asked.push({ name: object, request });
-        return answer;
-      },
-    });
-    const bindings = { ...env, [binding]: { getByName } as unknown } as unknown as Env;
-    const tls = tlsOf(fingerprint);
-    const response = await createApp().fetch(requestOf(path, tls, { headers: forged }), bindings);
+  /** Connects as the agent with forged headers and a forged query; the one request that its object got. */
+  async function handedOn(
+    fetch: MockInstance<(request: Request) => unknown>,
+    path: string,
+    tls: ReturnType<typeof tlsOf>,
+  ): Promise<Request | undefined> {
+    const response = await ask(`${path}?agent=somebody`, tls, { headers: forged });
+    expect(response.status).toBe(101);
+    // Only the object says this: the Worker hands on what it answers.
+    expect(response.headers.get("Sec-WebSocket-Protocol")).toBe("agentworks.v1");
+    response.webSocket?.accept();
+    response.webSocket?.close(1000);
+    expect(fetch).toHaveBeenCalledOnce();
+    return fetch.mock.calls[0]?.[0];
+  }
 
-    const [call] = asked;
-    expect(asked).toHaveLength(1);
-    expect(call?.name).toBe(name);
-    const { "x-agentworks-identity": identity = "", ...headers } = Object.fromEntries(call?.request.headers ?? []);
+  function expectOwn(request: Request | undefined, path: string, agent: string, tls: ReturnType<typeof tlsOf>): void {
+    const { "x-agentworks-identity": identity = "", ...headers } = Object.fromEntries(request?.headers ?? []);
     expect(headers).toEqual({ upgrade: "websocket", "sec-websocket-protocol": "agentworks.v1" });
+    const { certFingerprintSHA256, certNotAfter } = tls;
     expect(JSON.parse(identity)).toEqual({
       account: "local",
-      agent: "upgrader",
-      fingerprint,
-      expiresAt: Date.parse(tls.certNotAfter),
+      agent,
+      fingerprint: certFingerprintSHA256,
+      expiresAt: Date.parse(certNotAfter),
     });
-    const url = new URL(call?.request.url ?? "");
-    expect(`${url.pathname}${url.search}`).toBe(opened);
-
-    expect(response.status).toBe(418);
-    expect(response.headers.get("X-Own")).toBe("kept");
-    expect(await response.json()).toEqual({ passed: "on" });
-  });
-});
-
-it("names objects by account, so that one account cannot reach another's", async () => {
-  const other = await newAgent("upgrader", "other-account");
-  const names: string[] = [];
-  const namespace = { getByName: (name: string) => ({ fetch: async () => Response.json({ name: names.push(name) }) }) };
-  const bindings = { ...env, AGENTS: namespace, SESSIONS: namespace } as unknown as Env;
-  for (const path of routes) {
-    await createApp().fetch(requestOf(path, tlsOf(other.fingerprint), { headers: upgradeHeaders }), bindings);
+    const url = new URL(request?.url ?? "");
+    expect(`${url.pathname}${url.search}`).toBe(path);
   }
-  expect(names).toEqual(["other-account/upgrader", `other-account/${session}`]);
+
+  it("/v1/connect", async () => {
+    const fetch = vi.spyOn(AgentObject.prototype, "fetch");
+    const tls = tlsOf(fingerprint);
+    const request = await handedOn(fetch, "/v1/connect", tls);
+    expectOwn(request, "/v1/connect", "upgrader", tls);
+    const asked = fetch.mock.contexts[0];
+    await runInDurableObject(env.AGENTS.getByName("local/upgrader"), (object) => expect(object).toBe(asked));
+  });
+
+  it("/v1/sessions/{session_id}", async () => {
+    const duo = await Duo.open(plain);
+    const fetch = vi.spyOn(SessionObject.prototype, "fetch");
+    const path = `/v1/sessions/${duo.session_id}`;
+    const request = await handedOn(fetch, path, duo.a.tls);
+    expectOwn(request, path, duo.a.name, duo.a.tls);
+    const asked = fetch.mock.contexts[0];
+    await runInDurableObject(duo.object, (object) => expect(object).toBe(asked));
+    // The same agent's name and the same id in another account are another object.
+    const stranger = await newAgent(duo.a.name, "other-account");
+    await expectProblem(await ask(path, tlsOf(stranger.fingerprint), { headers: upgradeHeaders }), "session_unknown");
+  });
 });
 
 it("answers 404 for a malformed session_id as for one that does not exist", async () => {
@@ -115,17 +126,15 @@ it("answers 404 for a malformed session_id as for one that does not exist", asyn
 
 it("answers `internal` when the object fails, without its words", async () => {
   const log = vi.spyOn(console, "error").mockImplementation(() => {});
-  const fetch = () => Promise.reject(new Error("secret words of the object"));
-  const bindings = { ...env, AGENTS: { getByName: () => ({ fetch }) } } as unknown as Env;
-  const request = requestOf("/v1/connect", tlsOf(fingerprint), { headers: upgradeHeaders });
-  const response = await createApp().fetch(request, bindings);
+  const broken = await newAgent("broken");
+  const words = await breakAgentObject("broken");
+  const response = await ask("/v1/connect", tlsOf(broken.fingerprint), { headers: upgradeHeaders });
   const text = await response.clone().text();
-  expect(text).not.toContain("secret words");
+  expect(text).not.toContain(words);
   const problem = await expectProblem(response, "internal");
   expect(problem.instance).toMatch(/^urn:uuid:/);
   // The operator finds the cause in the log, by the id that the user was given.
   const [line] = log.mock.calls.map(([text]) => JSON.parse(String(text)));
   expect(line).toMatchObject({ event: "internal", instance: problem.instance, path: "/v1/connect" });
-  expect(line.cause).toContain("secret words");
-  log.mockRestore();
+  expect(line.cause).toContain(words);
 });
