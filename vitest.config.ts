@@ -29,6 +29,7 @@ export default defineConfig({
         test: {
           name: "workerd",
           include: ["test/workerd/**/*.test.ts"],
+          globalSetup: ["./test/workerd/provoked.ts"],
           setupFiles: ["./test/workerd/setup.ts"],
         },
       },
