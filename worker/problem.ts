@@ -1,11 +1,9 @@
 // Every refusal of the HTTP API: problem+json (RFC 9457) out of the one error table. Nothing else may answer with an error.
 import type { Context, TypedResponse } from "hono";
 import type { z } from "zod";
-import { type ErrorBody, type ErrorReason, errorBody, errors } from "../protocol/wire/errors.ts";
+import { type ErrorBody, type ErrorReason, type ErrorStatus, errorBody, errors } from "../protocol/wire/errors.ts";
 import type { Problem } from "../schema/http.ts";
 
-/** The statuses that the table uses; naming them lets routes be typed by the responses that they declare. */
-export type ProblemStatus = 400 | 401 | 403 | 404 | 409 | 413 | 426 | 429 | 500 | 503;
 export type ProblemBody = z.infer<typeof Problem>;
 export type Issue = { path: string; message: string };
 
@@ -27,8 +25,8 @@ export function problem(
   reason: ErrorReason,
   more: Parameters<typeof problemBody>[1] = {},
   headers: Record<string, string> = {},
-): Response & TypedResponse<ProblemBody, ProblemStatus, "json"> {
-  return c.json(problemBody(reason, more), errors[reason].status as ProblemStatus, {
+): Response & TypedResponse<ProblemBody, ErrorStatus, "json"> {
+  return c.json(problemBody(reason, more), errors[reason].status, {
     "Content-Type": "application/problem+json",
     "Cache-Control": "no-store",
     ...headers,

@@ -17,10 +17,13 @@ export type ErrorCode =
 /** How much of what the peer sent was touched by the fault. */
 export type ErrorScope = "envelope" | "frame" | "session" | "connection" | "request";
 
+/** The HTTP statuses that are used. */
+export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 413 | 426 | 429 | 500 | 503;
+
 interface ErrorEntry {
   code: ErrorCode;
   /** HTTP status when the fault answers an HTTP request. */
-  status: number;
+  status: ErrorStatus;
   scope: ErrorScope;
   /** The very same thing may succeed later. */
   retryable: boolean;
@@ -34,7 +37,7 @@ interface ErrorEntry {
 
 const fault = (
   code: ErrorCode,
-  status: number,
+  status: ErrorStatus,
   scope: ErrorScope,
   detail: string,
   more: Partial<Pick<ErrorEntry, "retryable" | "processed" | "closes">> = {},

@@ -86,7 +86,20 @@ export async function findCapable(
   return [...later, ...(await part(lte(capabilities.agentId, after), limit - later.length))];
 }
 
+/** What it announced beside the name is null where it said nothing. */
+type Row = Pick<Capability, "name"> & {
+  [K in Exclude<keyof Capability, "name">]-?: Exclude<Capability[K], undefined> | null;
+};
+
 /** A row of SQL as the wire has it: what is null was not said. */
-export function withoutNulls(row: { [K in keyof Required<Capability>]: Capability[K] | null }): Capability {
-  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as unknown as Capability;
+export function withoutNulls(row: Row): Capability {
+  const { name, version, description, input_schema, output_schema, max_concurrency } = row;
+  return {
+    name,
+    ...(version !== null && { version }),
+    ...(description !== null && { description }),
+    ...(input_schema !== null && { input_schema }),
+    ...(output_schema !== null && { output_schema }),
+    ...(max_concurrency !== null && { max_concurrency }),
+  };
 }
