@@ -1,6 +1,6 @@
 // The shapes of HTTP requests and answers (zod): the source of validation and of GET /v1/openapi.json. No behaviour here.
 import { z } from "zod";
-import { Capability, sessionStates } from "../protocol/wire/envelope.ts";
+import { ListedAgent, sessionStates } from "../protocol/wire/envelope.ts";
 import { AgentId, CapabilityName, Uuid } from "../protocol/wire/ids.ts";
 import { bounds } from "./bounds.ts";
 import { standings } from "./tables.ts";
@@ -43,15 +43,10 @@ export const ListAgentsQuery = z.object({
   cursor: AgentId.optional().describe("`next` of the page before"),
 });
 
-export const AgentEntry = z
-  .object({
-    agent: AgentId,
-    status: z.enum(standings),
-    connected: z.boolean(),
-    last_connected_at: Time.nullable(),
-    capabilities: z.array(Capability.meta({ id: "Capability" })),
-  })
-  .meta({ id: "Agent" });
+export const AgentEntry = ListedAgent.extend({
+  status: z.enum(standings),
+  last_connected_at: Time.nullable(),
+}).meta({ id: "Agent" });
 
 export const AgentPage = z.object({ agents: z.array(AgentEntry), next: AgentId.optional() }).meta({ id: "AgentPage" });
 

@@ -19,14 +19,16 @@ const JsonObject = z
   .meta({ type: "object", additionalProperties: true });
 
 /** What an agent can do. Schemas are JSON Schema documents that the broker passes on and does not judge. */
-export const Capability = z.object({
-  name: CapabilityName,
-  version: z.string().max(64).optional(),
-  description: shortText.optional(),
-  input_schema: JsonObject.optional(),
-  output_schema: JsonObject.optional(),
-  max_concurrency: z.number().int().min(1).max(10_000).optional(),
-});
+export const Capability = z
+  .object({
+    name: CapabilityName,
+    version: z.string().max(64).optional(),
+    description: shortText.optional(),
+    input_schema: JsonObject.optional(),
+    output_schema: JsonObject.optional(),
+    max_concurrency: z.number().int().min(1).max(10_000).optional(),
+  })
+  .meta({ id: "Capability" });
 export type Capability = z.infer<typeof Capability>;
 const Capabilities = z.array(Capability).max(limits.capabilitiesMax);
 
@@ -199,7 +201,8 @@ export type ResumeOutcome = (typeof resumeOutcomes)[number];
 export const sessionStates = ["pending", "active", "closing", "closed", "rejected", "expired"] as const;
 export type SessionState = (typeof sessionStates)[number];
 
-const ListedAgent = z.object({
+/** An agent as others see it; HTTP says more of it. */
+export const ListedAgent = z.object({
   agent: AgentId,
   connected: z.boolean(),
   capabilities: z.array(Capability),
