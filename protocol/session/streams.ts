@@ -62,9 +62,9 @@ export class SendStream<T extends Span> {
     this.sent = last;
   }
 
-  /** A new attachment has everything through `received`: all after it is to be sent again (S8). */
+  /** A new attachment has everything through `received`: all after it is to be sent again (S8), but for what is acknowledged. */
   rewind(received: number): void {
-    this.sent = received;
+    this.sent = Math.max(received, this.acked);
   }
 
   /**

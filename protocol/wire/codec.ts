@@ -125,7 +125,7 @@ export function decodeBrokerFrame(text: string): Decoded<BrokerEnvelope>[] {
     } catch {
       return fault("invalid_json");
     }
-    if (typeof value !== "object" || value === null) return fault("invalid_json");
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return fault("invalid_json");
     return conform(brokerEnvelopes, clientEnvelopes, value as Record<string, unknown>);
   });
 }
