@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: "protocol",
           environment: "node",
-          include: ["test/protocol/**/*.test.ts", "test/simulation/**/*.test.ts"],
+          include: ["test/protocol/**/*.test.ts", "test/simulation/**/*.test.ts", "test/vectors/**/*.test.ts"],
         },
       },
       {

@@ -1,0 +1,24 @@
+// The text of the committed vectors: one case a line, so that a change shows as one line. Pure.
+
+import { attaching } from "./scripts/attaching.ts";
+import { writeEnvelopes } from "./scripts/envelopes.ts";
+import { opening } from "./scripts/opening.ts";
+import { streams } from "./scripts/streams.ts";
+import { shortened } from "./text.ts";
+
+const list = (items: readonly unknown[]): string =>
+  items.length === 0 ? "[]" : `[\n${items.map((item) => `  ${JSON.stringify(item)}`).join(",\n")}\n ]`;
+
+const page = (members: object): string =>
+  `{\n${Object.entries(shortened(members) as object)
+    .map(([name, value]) => ` ${JSON.stringify(name)}: ${Array.isArray(value) ? list(value) : JSON.stringify(value)}`)
+    .join(",\n")}\n}\n`;
+
+/** File name → text. */
+export const vectorFiles = (): Record<string, string> => ({
+  "envelopes.json": page(writeEnvelopes()),
+  "sessions.json": page({
+    format: 1,
+    cases: [...opening, ...streams, ...attaching].map((script) => script.written()),
+  }),
+});

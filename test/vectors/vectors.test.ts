@@ -1,0 +1,30 @@
+// The committed vectors, against the core: they hold, and they are what `npm run vectors` would write.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { vectorFiles } from "./files.ts";
+import { replay } from "./half.ts";
+import type { SessionCase } from "./session-steps.ts";
+import { expanded } from "./text.ts";
+
+const textOf = (name: string): string => readFileSync(join(import.meta.dirname, name), "utf8");
+const casesOf = <T>(name: string): T[] => (expanded(JSON.parse(textOf(name))) as { cases: T[] }).cases;
+
+describe("the vectors", () => {
+  // What is wrong with a line, or a frame, is written by hand beside it, and checked while it is written.
+  it.each(Object.entries(vectorFiles()))("%s is what npm run vectors writes", (name, text) => {
+    expect(textOf(name) === text).toBe(true);
+  });
+});
+
+describe("sessions.json", () => {
+  const cases = casesOf<SessionCase>("sessions.json");
+
+  it.each(cases.map((one) => [one.name, one] as const))("%s", (_, one) => {
+    expect(replay(one)).toEqual({ ...one, idsLeft: 0 });
+  });
+
+  it("no two cases have one name", () => {
+    expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
+  });
+});
