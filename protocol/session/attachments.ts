@@ -3,6 +3,7 @@
 import type { FromClient, ResumeOutcome, SessionEnvelope } from "../wire/envelope.ts";
 import { closeCodes } from "../wire/errors.ts";
 import type { Uuid } from "../wire/ids.ts";
+import { limits } from "../wire/limits.ts";
 import type { Direction } from "./direction.ts";
 import type { AttachKey, SessionRecord } from "./effects.ts";
 import type { Intake } from "./intake.ts";
@@ -17,19 +18,24 @@ export class Attachments {
   readonly #intake: Intake;
   readonly #out: Outbox;
   readonly #mint: { id(): Uuid };
+  /** Memory was lost since the side was sent something: nobody knows whether the last of it left (A9). */
+  readonly #doubt: [boolean, boolean];
 
+  /** @param restored this session lived on from its storage */
   constructor(
     directions: readonly [Direction, Direction],
     tasks: OpenTasks,
     intake: Intake,
     out: Outbox,
     mint: { id(): Uuid },
+    restored: boolean,
   ) {
     this.#directions = directions;
     this.#tasks = tasks;
     this.#intake = intake;
     this.#out = out;
     this.#mint = mint;
+    this.#doubt = [restored, restored];
   }
 
   /** Neither end of this side's streams has moved: an attachment without memory is no different from the first one. */
@@ -44,6 +50,7 @@ export class Attachments {
     this.#out.rewound();
     this.sayAccepted(record, side, answers);
     this.#out.pump(side, record);
+    this.#settleDoubt(record, otherSide(side));
   }
 
   sayAccepted(record: SessionRecord, side: Side, answers: Uuid): void {
@@ -100,7 +107,8 @@ export class Attachments {
         data: { outcome: "resumed", epoch: record.epoch, ...facts, ...this.#remembered(side) },
       });
       this.#intake.redeliver(record, side, this.#out);
-      return this.#out.pump(side, record);
+      this.#out.pump(side, record);
+      return this.#settleDoubt(record, otherSide(side));
     }
     const { received, first, next } = data;
     const stored = inbound.received.last;
@@ -121,6 +129,22 @@ export class Attachments {
     this.#out.line(record, side, { ...answer, limit, data: { outcome: "resumed", epoch: record.epoch, ...facts } });
     if (inbound.pausing) this.#out.line(record, side, { type: "PAUSE", session_id: record.session_id });
     this.#out.pump(side, record);
+    this.#settleDoubt(record, otherSide(side));
+  }
+
+  /**
+   * A9. Who caused what was lost with this object's memory learns from its relay that it was, and resumes. The other side has no
+   * reason to ask: it is told to, where something that it was sent is not acknowledged. Not again for a while, however often
+   * memory is lost: else each would set the other going for ever. (The record is written anyway, by whoever resumes.)
+   */
+  #settleDoubt(record: SessionRecord, side: Side): void {
+    const { sent, acked } = this.#directions[otherSide(side)].out;
+    const { now } = this.#out;
+    const [a, b] = record.doubted ?? [0, 0];
+    if (!this.#doubt[side] || sent === acked || now - (side === 0 ? a : b) < limits.ackStallMs) return;
+    this.#doubt[side] = false;
+    record.doubted = side === 0 ? [now, b] : [a, now];
+    this.#out.lost(record, side);
   }
 
   /** What an agent without memory must know of its own past; everything after what it took is sent again (A8). */
@@ -139,6 +163,7 @@ export class Attachments {
     if (before !== null && before !== attach)
       this.#out.close(side, before, closeCodes.superseded, "attached elsewhere");
     record.attach[side] = attach;
+    this.#doubt[side] = false;
     record.paused[side] = false;
     this.#intake.forgive(side);
     this.#out.changed();

@@ -53,7 +53,14 @@ export class BrokerSession {
     this.#tasks = new OpenTasks(tasks);
     this.#intake = new Intake(this.#directions, this.#tasks, mint);
     this.#out = new Outbox(this.#directions, latest);
-    this.#attachments = new Attachments(this.#directions, this.#tasks, this.#intake, this.#out, mint);
+    this.#attachments = new Attachments(
+      this.#directions,
+      this.#tasks,
+      this.#intake,
+      this.#out,
+      mint,
+      saved !== undefined,
+    );
   }
 
   /** The session as it is stored, or undefined: there is none. */

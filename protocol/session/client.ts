@@ -60,6 +60,9 @@ export class ClientSession {
   #saidTaken = 0;
   #paused = false;
   #closeSeq: number | undefined;
+  #isPeerClosed = false;
+  /** The ids of the last work that came, by `seq` modulo the window. */
+  readonly #ids: Uuid[] = [];
   /** The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1). */
   #flying = 0;
   /** The id of the SESSION_RESUME that waits for its answer. */
@@ -123,9 +126,20 @@ export class ClientSession {
     return this.#paused;
   }
 
-  /** Oldest `seq` that is sent and not acknowledged, or undefined: the caller watches it for a stall (L15). */
+  /** Oldest `seq` that is sent and not acknowledged, or undefined: the caller watches it, and a state that is not "ready", for a stall (L15). */
   get oldestInFlight(): number | undefined {
     return this.#out.sent > this.#out.acked ? this.#out.acked + 1 : undefined;
+  }
+
+  /**
+   * Names what else this end waits for while it is attached, and how far that is; undefined: nothing. The caller looks at L28: a
+   * peer may be slow, but a broker that lost its memory may also have forgotten to forward, and finds out when it is asked.
+   */
+  get awaited(): string | undefined {
+    if (this.#state.name !== "ready") return undefined;
+    const isDone = this.#out.waiting === 0 && this.#delivered >= this.#out.acked;
+    const isClosing = this.#closeSeq !== undefined || this.#isPeerClosed;
+    return isDone && !isClosing ? undefined : `${this.#out.acked} ${this.#delivered} ${this.#taken}`;
   }
 
   /**
@@ -276,7 +290,12 @@ export class ClientSession {
 
   #receiveWork(envelope: DeliveredEnvelope): ClientEvent[] {
     const verdict = this.#in.judge(envelope.seq);
+    const slot = envelope.seq % limits.windowMessages;
     if (verdict === "duplicate") {
+      // A6: what is sent again has the same id. Another one is another history, of a storage that was put back behind our backs.
+      const isRecent = envelope.seq > this.#in.last - limits.windowMessages;
+      const known = isRecent ? this.#ids[slot] : undefined;
+      if (known !== undefined && known !== envelope.id) return this.#end("stream_mismatch", mismatchDetail);
       this.#saidTaken = Math.min(this.#saidTaken, this.#taken - 1);
       return [];
     }
@@ -285,6 +304,8 @@ export class ClientSession {
       return [];
     }
     this.#in.last = envelope.seq;
+    this.#ids[slot] = envelope.id;
+    if (envelope.type === "SESSION_CLOSE") this.#isPeerClosed = true;
     return [{ kind: "work", envelope }];
   }
 
@@ -343,6 +364,7 @@ export class ClientSession {
         return [{ kind: "fault", fault }];
       case "session_not_attached":
       case "sequence_gap":
+      case "ack_beyond":
       case "flow_control":
         // All of them say the same: what is on the way is not what the broker expects. Attach again, from where it stands.
         this.#reattachOnce();
@@ -371,6 +393,9 @@ export class ClientSession {
     return [{ kind: "ended", reason, detail }];
   }
 }
+
+const mismatchDetail =
+  "The broker repeated a number with another envelope: its storage is an older one; the session cannot go on.";
 
 const outcomeDetail: Record<ResumeOutcome, string> = {
   resumed: "",

@@ -77,6 +77,8 @@ export interface SessionRecord {
   /** What the session is for, where the initiator said it. */
   capability?: string;
   attach: [AttachKey | null, AttachKey | null];
+  /** When each side was last told that something may be lost on its way to it (A9; epoch milliseconds). */
+  doubted?: [number, number];
   /** Sides that asked for PAUSE. */
   paused: [boolean, boolean];
   /** Who closed, and the `seq` of its SESSION_CLOSE towards the other side. */

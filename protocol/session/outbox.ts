@@ -114,6 +114,13 @@ export class Outbox {
     if (attach !== null) this.#transmit.push({ do: "send", to, attach, frames: [encode(envelope)] });
   }
 
+  /** Tells a side that frames to it may have been lost: it attaches again (A5). */
+  lost(record: SessionRecord, to: Side): void {
+    const attach = record.attach[to];
+    const frames = [errorLine({ reason: "relay_lost", session_id: record.session_id })];
+    if (attach !== null) this.#transmit.push({ do: "send", to, attach, frames });
+  }
+
   close(to: Side, attach: AttachKey, code: number, reason: string): void {
     this.#transmit.push({ do: "close", to, attach, code, reason });
   }

@@ -94,6 +94,8 @@ export const limits = {
   rateWarningsWithinMs: 10 * second,
   /** L15. A client attaches a session again when its oldest frame has had no acknowledgement for this long. */
   ackStallMs: 30 * second,
+  /** L28. … and when nothing of what it waits for in an attached session has moved for this long. */
+  deliveryStallMs: 120 * second,
   /** L17. A client may keep a receipt back this long, in the hope of company … */
   receiptDelayMs: 5,
   /** … but not once it covers this many messages. */
@@ -140,6 +142,7 @@ export function assertLimits(l: { [K in keyof typeof limits]: number } = limits)
     [l.cursorLagBytesMax * 4 <= l.windowBytes, "a lost cursor must leave most of the window usable"],
     [l.resumeAtShare < l.pauseAtShare && l.pauseAtShare < 1, "PAUSE comes above RESUME and below full"],
     [l.heartbeatIntervalMs * 2 < l.heartbeatTimeoutMs, "one lost heartbeat is not a dead connection"],
+    [l.ackStallMs < l.deliveryStallMs, "a peer that is slow is not as urgent as a broker that is silent"],
     [l.seenEveryMs * 2 < l.heartbeatIntervalMs, "what is noted late must not look like a dead connection"],
     [l.offerMs <= l.offerTtlMsMax, "an offer may wait as long as it does of itself"],
     [l.offerTtlMsMax <= l.sessionIdleMs, "an offer does not outlive the session that it would open"],

@@ -43,6 +43,7 @@ describe("docs/PROTOCOL.md", () => {
     ["L13", [l.sessionIdleMs]],
     ["L14", [l.heartbeatIntervalMs, l.heartbeatTimeoutMs]],
     ["L15", [l.ackStallMs]],
+    ["L28", [l.deliveryStallMs]],
     ["L16", [l.reconnectBaseMs, l.reconnectMaxMs]],
     ["L18", [l.deadlineMsMax]],
     ["L19", [l.deadlineGraceMs]],

@@ -120,7 +120,7 @@ test("workerd killed and started again by its keeper: everything goes on", async
 });
 
 test("a broker that falls silent is given up after the heartbeat's time, and found again", async () => {
-  const timing = { heartbeatIntervalMs: 100, heartbeatTimeoutMs: 400, ackStallMs: 30_000 };
+  const timing = { heartbeatIntervalMs: 100, heartbeatTimeoutMs: 400, ackStallMs: 30_000, deliveryStallMs: 120_000 };
   const planner = await stage.connect("planner", {}, timing);
   const analyst = await stage.connect("analyst", {}, timing);
   const { here, there } = await sessionBetween(planner, analyst);

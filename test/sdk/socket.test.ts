@@ -14,7 +14,12 @@ import type { Credentials } from "../../sdk/typescript/src/credentials.ts";
 import type { Timing } from "../../sdk/typescript/src/socket.ts";
 import { next, take } from "./fixtures.ts";
 
-const steady: Timing = { heartbeatIntervalMs: 60_000, heartbeatTimeoutMs: 180_000, ackStallMs: 60_000 };
+const steady: Timing = {
+  heartbeatIntervalMs: 60_000,
+  heartbeatTimeoutMs: 180_000,
+  ackStallMs: 60_000,
+  deliveryStallMs: 240_000,
+};
 let dir: string;
 let url: URL;
 let credentials: Credentials;

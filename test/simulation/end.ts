@@ -22,7 +22,8 @@ export class End {
   #goesDirect = false;
   dead = false;
   readonly pausing = new Pausing();
-  readonly #stall = new Stall();
+  readonly #answers = new Stall();
+  readonly #deliveries = new Stall();
   #attempt = 0;
   #held = false;
   #heldFor = 0;
@@ -61,10 +62,12 @@ export class End {
       if (this.ended) return;
       this.#watch();
       if (this.session === undefined) return;
-      const { state, oldestInFlight } = this.session;
-      const waits = state !== "ready" || oldestInFlight !== undefined;
-      if (!this.#stall.isStalled(waits ? `${state} ${oldestInFlight}` : undefined, clock.now, limits.ackStallMs))
-        return;
+      const { state, oldestInFlight, awaited } = this.session;
+      const isOwed = state !== "ready" || oldestInFlight !== undefined;
+      const asked = isOwed ? `${state} ${oldestInFlight}` : undefined;
+      const isUnanswered = this.#answers.isStalled(asked, clock.now, limits.ackStallMs);
+      const isForgotten = this.#deliveries.isStalled(awaited, clock.now, limits.deliveryStallMs);
+      if (!isUnanswered && !isForgotten) return;
       this.#world.note(`${this.name} stalled`);
       this.#attachAnew();
     });

@@ -26,6 +26,8 @@ export class Host {
   #life = 0;
   #alarm: number | undefined;
   #copy: Copy | undefined;
+  /** The latest crash took rows with it. */
+  #lostRows = false;
   /** Events within events: a socket that turns out to be gone is told to the core while its effects are carried out. */
   #depth = 0;
 
@@ -115,8 +117,8 @@ export class Host {
       },
     });
     if (kind === "direct") return;
-    // The answer may have left before the crash, or not: then nobody knows what arrived.
-    if (life !== this.#life && world.dice.chance(0.7)) return world.network.relayLost(connection);
+    // The answer leaves when the rows are durable: before the crash, or not; then nobody knows what arrived.
+    if (life !== this.#life && (this.#lostRows || world.dice.chance(0.7))) return world.network.relayLost(connection);
     world.network.answer(connection, answer);
   }
 
@@ -165,6 +167,7 @@ export class Host {
       const isRow = isRowEffect(effect);
       if (i === crashAt) {
         if (!isRow && world.dice.chance(0.7)) commit();
+        this.#lostRows = isRow || rows.length > 0;
         return this.crash();
       }
       if (isRow) rows.push(effect);
@@ -175,6 +178,7 @@ export class Host {
       }
     }
     commit();
+    this.#lostRows = false;
     if (crashAt === effects.length) this.crash();
   }
 

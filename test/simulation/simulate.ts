@@ -3,7 +3,7 @@ import { Dice } from "./dice.ts";
 import { drawPlan, shippedLimits, useLimits } from "./plan.ts";
 import type { Plant } from "./plants.ts";
 import { addTotals, noTotals, type Totals } from "./totals.ts";
-import { Unnoticed, Violation } from "./verdicts.ts";
+import { Violation } from "./verdicts.ts";
 import { World } from "./world.ts";
 
 export interface Failed {
@@ -30,12 +30,7 @@ export function runSeed(
   try {
     while (mine.steps < steps) {
       const trouble = dice.between(...plan.troubleSteps);
-      try {
-        new World({ dice, plan, plant, totals: mine, note }).run(Math.min(trouble, steps - mine.steps));
-      } catch (error) {
-        if (!(error instanceof Unnoticed)) throw error;
-        mine.unnoticedRollbacks++;
-      }
+      new World({ dice, plan, plant, totals: mine, note }).run(Math.min(trouble, steps - mine.steps));
     }
   } catch (error) {
     const step = mine.steps;

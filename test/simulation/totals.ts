@@ -19,10 +19,6 @@ export const noTotals = () => ({
   resumes: 0,
   /** Sessions that ended as gap, epoch_mismatch or unknown, after older storage came back. */
   lostSessions: 0,
-  /** Sessions given up because older storage came back under the same epoch and the numbers fitted by chance. */
-  unnoticedRollbacks: 0,
-  /** Healed sessions in which something got through only when its receiver attached once more. */
-  waitedForAttach: 0,
 });
 export type Totals = ReturnType<typeof noTotals>;
 

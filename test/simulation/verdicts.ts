@@ -10,14 +10,6 @@ export class Violation extends Error {
   }
 }
 
-/**
- * Storage went back behind everybody's back, under the same epoch, and the numbers happened to fit. No numbering can tell; what
- * restores storage must give it a new epoch. Ends the session without a verdict, and is counted.
- */
-export class Unnoticed extends Error {
-  override name = "Unnoticed";
-}
-
 /** ERRORs that an honest client may get, because frames were lost or because its application did what it may not. */
 export const honestFaults = new Set([
   "relay_lost",

@@ -15,7 +15,7 @@ import type { Totals } from "./totals.ts";
 /** Steps within which a healed session must have delivered everything, and ended. */
 const healStepsMax = 60_000;
 /** Virtual time for the same, as long as both clients live. */
-const healMsMax = 10 * 60_000;
+const healMsMax = 20 * 60_000;
 
 export interface Setting {
   dice: Dice;
@@ -92,28 +92,18 @@ export class World {
     const [a, b] = this.ends;
     const started = this.clock.now;
     const bothLive = !a.dead && !b.dead;
-    const phases = [() => this.#nudge(), () => this.#close(), () => this.#askOnceMore()];
+    const phases = [() => this.#close(), () => this.#askOnceMore()];
     for (let i = 0; !(a.ended && (b.ended || b.session === undefined) && this.host.isOver); i++) {
       const late = bothLive && !this.oracle.wasRolledBack && this.clock.now - started > healMsMax;
       if (i === healStepsMax || late) this.oracle.stuck(`after ${i} steps and ${this.clock.now - started} ms`);
       if (i % 50 === 0) for (const end of this.ends) end.app.finish();
       // Longer than anything that the protocol waits for: a stalled attachment, a dead heartbeat, an unanswered cancel.
-      const quiet = limits.heartbeatTimeoutMs + limits.ackStallMs * 2;
-      if (this.clock.now - started > quiet * (4 - phases.length)) phases.shift()?.();
+      const quiet = limits.heartbeatTimeoutMs + limits.ackStallMs * 2 + limits.deliveryStallMs * 2;
+      if (this.clock.now - started > quiet * (3 - phases.length)) phases.shift()?.();
       this.totals.healSteps++;
       if (!this.#step()) this.oracle.stuck("nothing is planned any more");
     }
     this.oracle.ended();
-  }
-
-  /**
-   * Where the object crashed after its rows were durable and before its frames left, nothing tells an idle receiver: what waits
-   * for it comes with its next attachment. Counted, so that nobody forgets.
-   */
-  #nudge(): void {
-    if (!this.oracle.waits) return;
-    this.totals.waitedForAttach++;
-    for (const end of this.ends) end.reattach();
   }
 
   /** An end whose close went down with newer storage waits for an answer that nobody owes it; it asks. */

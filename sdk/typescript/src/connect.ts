@@ -10,6 +10,7 @@ const usualTiming: Timing = {
   heartbeatIntervalMs: limits.heartbeatIntervalMs,
   heartbeatTimeoutMs: limits.heartbeatTimeoutMs,
   ackStallMs: limits.ackStallMs,
+  deliveryStallMs: limits.deliveryStallMs,
 };
 
 function connectUrl(url: string): URL {

@@ -71,11 +71,10 @@ export class LiveAgent implements Agent, Host {
       retrying: (attempt, delayMs) => this.tell({ type: "reconnecting", attempt, delayMs }),
       stopped: (error) => this.#stop(error),
     });
-    const { ackStallMs } = setup.timing;
     this.#watch = setInterval(() => {
       const nowMs = performance.now();
-      for (const session of this.#sessions.values()) session.watchStall(nowMs, ackStallMs);
-    }, ackStallMs / 4);
+      for (const session of this.#sessions.values()) session.watchStall(nowMs, setup.timing);
+    }, setup.timing.ackStallMs / 4);
     this.#watch.unref();
     this.#connection.start();
   }

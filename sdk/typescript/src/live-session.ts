@@ -18,6 +18,7 @@ import { Hold, Pausing, Stall } from "./pulse.ts";
 import type { Say } from "./receipts.ts";
 import { Requests } from "./requests.ts";
 import { sessionEndOf } from "./session-end.ts";
+import type { Timing } from "./socket.ts";
 
 export class LiveSession implements Session {
   capabilities: readonly Capability[] = [];
@@ -46,7 +47,8 @@ export class LiveSession implements Session {
   #abandoned = false;
   readonly #hold = new Hold();
   readonly #pausing = new Pausing();
-  readonly #stall = new Stall();
+  readonly #answers = new Stall();
+  readonly #deliveries = new Stall();
 
   constructor(core: ClientSession, host: Host) {
     this.#core = core;
@@ -164,11 +166,15 @@ export class LiveSession implements Session {
     if (this.#end === undefined) this.#host.wake(this);
   }
 
-  /** L15: attaches again when what is on its way has had no answer for too long. */
-  watchStall(nowMs: number, stallMs: number): void {
-    const { state, oldestInFlight } = this.#core;
-    const waits = state !== "ready" || oldestInFlight !== undefined;
-    if (!this.#stall.isStalled(waits ? `${state} ${oldestInFlight}` : undefined, nowMs, stallMs)) return;
+  /** L15, L28: attaches again when what is on its way has had no answer, or what is stored is not delivered, for too long. */
+  watchStall(nowMs: number, { ackStallMs, deliveryStallMs }: Pick<Timing, "ackStallMs" | "deliveryStallMs">): void {
+    // Both are looked at each time: they keep the time of what they saw last.
+    const { state, oldestInFlight, awaited } = this.#core;
+    const isOwed = state !== "ready" || oldestInFlight !== undefined;
+    const asked = isOwed ? `${state} ${oldestInFlight}` : undefined;
+    const isUnanswered = this.#answers.isStalled(asked, nowMs, ackStallMs);
+    const isForgotten = this.#deliveries.isStalled(awaited, nowMs, deliveryStallMs);
+    if (!isUnanswered && !isForgotten) return;
     this.connected();
     this.#host.wake(this);
   }

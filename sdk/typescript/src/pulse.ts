@@ -3,7 +3,7 @@
 import { limits } from "../../../protocol/wire/limits.ts";
 import { backoffMs } from "./backoff.ts";
 
-/** L15: notices when what waits for an answer has not moved for too long. */
+/** L15, L28: notices when what waits for an answer has not moved for too long. */
 export class Stall {
   #mark: string | undefined;
   #sinceMs = 0;

@@ -18,6 +18,7 @@ export function sessionEndOf(envelope: BrokerEnvelope, closeReason: string): Ses
       return data.state === "expired" ? failed(clientError("session_expired")) : { reason: closeReason };
     }
     default:
-      return { reason: closeReason };
+      // Work that contradicts what came before.
+      return failed(clientError("session_lost"));
   }
 }

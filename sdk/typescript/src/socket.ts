@@ -17,6 +17,7 @@ const payloadBytesMax = 2 * limits.frameBytesMax + 64 * 1024;
 
 export interface Timing extends HeartbeatTiming {
   ackStallMs: number;
+  deliveryStallMs: number;
 }
 
 export interface SocketOptions {

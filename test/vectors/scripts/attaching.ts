@@ -174,7 +174,7 @@ const resuming = [
     .facts(),
 ];
 
-const attachAgain = ["session_not_attached", "sequence_gap", "flow_control"].flatMap((reason) => [
+const attachAgain = ["session_not_attached", "sequence_gap", "flow_control", "ack_beyond"].flatMap((reason) => [
   Script.ready(`${reason}: it attaches again, and sends again from there`, ["A5", "A6"])
     .say("one", "two")
     .lines()
@@ -211,15 +211,7 @@ const ends = endings.map((reason) =>
     .facts(),
 );
 
-const tells = [
-  "ack_beyond",
-  "task_unknown",
-  "task_finished",
-  "task_conflict",
-  "too_many_tasks",
-  "deadline_too_far",
-  "something_new",
-];
+const tells = ["task_unknown", "task_finished", "task_conflict", "too_many_tasks", "deadline_too_far", "something_new"];
 const told = tells.map((reason) =>
   Script.ready(`${reason} is told, and the stream goes on`, ["T9", "X1", "X3"])
     .say("one")
