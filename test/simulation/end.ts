@@ -1,6 +1,6 @@
 // One agent: its connections, its client half driven as the SDK drives it (reconnects with jitter, attaches again after L15,
 // keeps receipts back, holds after a lost relay), and its application.
-import { type ClientEvent, ClientSession } from "../../protocol/session/client.ts";
+import type { ClientEvent, ClientSession } from "../../protocol/session/client.ts";
 import { decodeBrokerFrame, encode, packFrames } from "../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, WorkType } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";
@@ -51,8 +51,8 @@ export class End {
   }
 
   offer(): void {
-    const { session_id, ends, mint } = this.#world;
-    this.session = ClientSession.offer(session_id, ends[1].name, undefined, mint);
+    const { session_id, ends, mint, halves } = this.#world;
+    this.session = halves.offer(session_id, ends[1].name, mint);
     this.flush();
   }
 
@@ -179,7 +179,7 @@ export class End {
   // What still comes on an older connection is read like everything else, as the SDK does.
   #hear(envelope: BrokerEnvelope): void {
     if (envelope.type === "SESSION_INIT") {
-      if (this.side === 1) this.session ??= ClientSession.accept(envelope, this.#world.mint);
+      if (this.side === 1) this.session ??= this.#world.halves.accept(envelope, this.#world.mint);
       return;
     }
     for (const event of this.session?.receive(envelope) ?? []) this.#happened(event);

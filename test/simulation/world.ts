@@ -1,5 +1,7 @@
 // One session from its offer to its end: two agents, the wires, the session's object, and an oracle that looks on. First trouble,
 // for some steps; then the network heals, and everything must come to its end within bounds.
+import { ClientSession } from "../../protocol/session/client.ts";
+import type { FromBroker } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";
 import { Clock } from "./clock.ts";
 import type { Dice } from "./dice.ts";
@@ -17,7 +19,19 @@ const healStepsMax = 60_000;
 /** Virtual time for the same, as long as both clients live. */
 const healMsMax = 20 * 60_000;
 
+/** How the ends' client halves are made; who wants to look on makes others. */
+export interface Halves {
+  offer(session_id: string, to: string, mint: () => string): ClientSession;
+  accept(offer: FromBroker<"SESSION_INIT">, mint: () => string): ClientSession;
+}
+
+const plainHalves: Halves = {
+  offer: (session_id, to, mint) => ClientSession.offer(session_id, to, undefined, mint),
+  accept: (offer, mint) => ClientSession.accept(offer, mint),
+};
+
 export interface Setting {
+  halves?: Halves;
   dice: Dice;
   plan: Plan;
   plant: Plant | undefined;
@@ -32,6 +46,7 @@ export class World {
   readonly plant: Plant | undefined;
   readonly totals: Totals;
   readonly note: Setting["note"];
+  readonly halves: Halves;
   readonly clock = new Clock();
   readonly network: Network;
   readonly host: Host;
@@ -48,6 +63,7 @@ export class World {
     this.plan = setting.plan;
     this.plant = setting.plant;
     this.totals = setting.totals;
+    this.halves = setting.halves ?? plainHalves;
     this.note = (what, about) => setting.note(`${this.clock.now} ${what}`, about);
     this.session_id = this.mint();
     this.oracle = new Oracle(this);

@@ -1,4 +1,5 @@
 // The text of the committed vectors: one case a line, so that a change shows as one line. Pure.
+import { harvest } from "./harvest.ts";
 
 import { attaching } from "./scripts/attaching.ts";
 import { writeEnvelopes } from "./scripts/envelopes.ts";
@@ -14,7 +15,7 @@ const page = (members: object): string =>
     .map(([name, value]) => ` ${JSON.stringify(name)}: ${Array.isArray(value) ? list(value) : JSON.stringify(value)}`)
     .join(",\n")}\n}\n`;
 
-/** File name → text. */
+/** File name → text, of those that are made from scripts. */
 export const vectorFiles = (): Record<string, string> => ({
   "envelopes.json": page(writeEnvelopes()),
   "sessions.json": page({
@@ -22,3 +23,6 @@ export const vectorFiles = (): Record<string, string> => ({
     cases: [...opening, ...streams, ...attaching].map((script) => script.written()),
   }),
 });
+
+/** The same form, out of the simulator. Kept compressed: it is many, and nobody reads it. */
+export const generatedSessions = (): string => page({ format: 1, cases: harvest(1, 1200, 25) });
