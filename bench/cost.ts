@@ -108,7 +108,7 @@ async function count([sender, receiver]: [Dial, Dial], counters: () => Promise<C
 
 /** Starts a broker whose Worker counts, and exchanges messages through it. */
 export async function countCost(state: string): Promise<Counted> {
-  const worker = { ...describeWorker(), entry: fileURLToPath(new URL("./counted/worker.ts", import.meta.url)) };
+  const worker = { ...(await describeWorker()), entry: fileURLToPath(new URL("./counted/worker.ts", import.meta.url)) };
   const broker = await startBroker({ stateDir: join(state, "counted"), worker });
   try {
     const counters = async () => (await (await fetch(`${broker.apiUrl}/bench/counters`)).json()) as Counters;

@@ -31,7 +31,7 @@ export async function measureSpeed({ state, rounds, withPeers, tell }: SpeedOpti
     const relay = keep(
       await startWorkerBehindEdge({
         stateDir: join(state, "relay"),
-        worker: describeOtherWorker({
+        worker: await describeOtherWorker({
           name: "bare-relay",
           entry: fileURLToPath(new URL("./bare-relay/worker.ts", import.meta.url)),
           durableObjects: { RELAY: "Relay" },

@@ -151,7 +151,7 @@ async function addLocalAccount(miniflare: Miniflare): Promise<void> {
 /** The embedded broker, ready for agents and announced in `broker.json`. Failures as of `startWorkerBehindEdge`. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const adminToken = secret();
-  const worker = options.worker ?? describeWorker();
+  const worker = options.worker ?? (await describeWorker());
   const running = await startWorkerBehindEdge({
     ...options,
     worker,

@@ -4,7 +4,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Miniflare } from "miniflare";
-import { unstable_splitSqlQuery as splitSql } from "wrangler";
 import { Failure, messageOf } from "../failure.ts";
 
 type D1 = Awaited<ReturnType<Miniflare["getD1Database"]>>;
@@ -16,6 +15,9 @@ const migrationsTable = `CREATE TABLE IF NOT EXISTS "d1_migrations"(
 		applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 );`;
 
+/** What drizzle-kit puts between the statements of a migration. */
+const breakpoint = "--> statement-breakpoint";
+
 /** Applies what is missing; each migration and its mark are one transaction. Returns the names that it applied. */
 export async function applyMigrations(database: D1, dir: string): Promise<string[]> {
   const names = (await readdir(dir)).filter((name) => name.endsWith(".sql")).sort();
@@ -24,7 +26,7 @@ export async function applyMigrations(database: D1, dir: string): Promise<string
   const applied = new Set(rows.results.map((row) => row.name));
   const missing = names.filter((name) => !applied.has(name));
   for (const name of missing) {
-    const statements = splitSql(await readFile(join(dir, name), "utf8"));
+    const statements = (await readFile(join(dir, name), "utf8")).split(breakpoint);
     try {
       await database.batch([
         ...statements.map((statement) => database.prepare(statement)),

@@ -1,12 +1,12 @@
 // A Worker as this machine runs it: what to bundle, and what to bind. wrangler.toml is the one source for the real one;
 // a bench or a test may describe its own.
 
+import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
-import { unstable_readConfig as readConfig } from "wrangler";
 import { z } from "zod";
 import { Failure, messageOf } from "../failure.ts";
+import { root } from "../sources.ts";
 
 export interface WorkerDescription {
   name: string;
@@ -20,7 +20,9 @@ export interface WorkerDescription {
   databases: Record<string, { id: string; migrationsDir?: string }>;
 }
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
+const configurationProgram = fileURLToPath(new URL("configuration.ts", import.meta.url));
+/** A bundle with its source map is a few MiB. */
+const outputBytesMax = 64 * 1024 * 1024;
 
 /** The part of wrangler.toml that a local run needs; wrangler has resolved its paths against the file. */
 const Configuration = z.object({
@@ -34,11 +36,34 @@ const Configuration = z.object({
   ),
 });
 
-/** The Worker of wrangler.toml. */
-export function describeWorker(): WorkerDescription {
-  const parsed = Configuration.safeParse(readConfig({ config: join(root, "wrangler.toml") }, { hideWarnings: true }));
+/**
+ * What a program of the project prints. wrangler and esbuild are run, not imported: the one would keep well over 100 MiB of
+ * this process, the other a process of its own, and a broker runs for days.
+ */
+function outputOf(program: string, args: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(program, args, { cwd: root, maxBuffer: outputBytesMax }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(stderr === "" ? error : new Error(stderr.trim()));
+    });
+  });
+}
+
+async function readConfiguration(): Promise<z.infer<typeof Configuration>> {
+  const text = await outputOf(process.execPath, [configurationProgram]).catch((error: unknown) => {
+    throw new Failure(`wrangler.toml cannot be read: ${messageOf(error)}`);
+  });
+  const parsed = Configuration.safeParse(JSON.parse(text));
   if (!parsed.success) throw new Failure(`wrangler.toml does not describe a Worker: ${z.prettifyError(parsed.error)}`);
-  const config = parsed.data;
+  return parsed.data;
+}
+
+let configuration: Promise<z.infer<typeof Configuration>> | undefined;
+
+/** The Worker of wrangler.toml, which is read once in the life of this process. */
+export async function describeWorker(): Promise<WorkerDescription> {
+  configuration ??= readConfiguration();
+  const config = await configuration;
   return {
     name: config.name,
     entry: config.main,
@@ -55,31 +80,34 @@ export function describeWorker(): WorkerDescription {
 }
 
 /** Another Worker under the same date and flags as the real one (a bench's bare relay, a test's echo). */
-export function describeOtherWorker(
+export async function describeOtherWorker(
   other: Pick<WorkerDescription, "name" | "entry"> & Partial<WorkerDescription>,
-): WorkerDescription {
-  const { compatibilityDate, compatibilityFlags } = describeWorker();
+): Promise<WorkerDescription> {
+  const { compatibilityDate, compatibilityFlags } = await describeWorker();
   return { compatibilityDate, compatibilityFlags, durableObjects: {}, databases: {}, ...other };
 }
+
+const esbuild = fileURLToPath(import.meta.resolve("esbuild/bin/esbuild"));
+const esbuildFlags = [
+  "--bundle",
+  "--format=esm",
+  "--target=es2024",
+  "--platform=browser",
+  "--conditions=workerd,worker,browser",
+  "--external:node:*",
+  "--external:cloudflare:*",
+  '--define:process.env.NODE_ENV="production"',
+  "--sourcemap=inline",
+  // Stack traces need the lines only; the text would be most of what Node and workerd keep of the bundle.
+  "--sources-content=false",
+  "--log-level=error",
+  "--color=false",
+];
 
 /** One ES module with everything but the platform in it, as wrangler would upload it. Throws a Failure that quotes esbuild. */
 export async function bundle(entry: string): Promise<string> {
   try {
-    const result = await build({
-      entryPoints: [entry],
-      absWorkingDir: root,
-      bundle: true,
-      write: false,
-      format: "esm",
-      target: "es2024",
-      platform: "browser",
-      conditions: ["workerd", "worker", "browser"],
-      external: ["node:*", "cloudflare:*"],
-      define: { "process.env.NODE_ENV": '"production"' },
-      sourcemap: "inline",
-      logLevel: "silent",
-    });
-    return result.outputFiles[0]?.text ?? "";
+    return await outputOf(esbuild, [entry, ...esbuildFlags]);
   } catch (error) {
     throw new Failure(`The Worker ${entry} does not build: ${messageOf(error)}`);
   }

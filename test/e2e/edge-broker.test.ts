@@ -142,7 +142,7 @@ test("a restart keeps the CA and the registry, and takes the record away in betw
 });
 
 describe("a bad state folder", () => {
-  const start = (stateDir: string) => startBroker({ stateDir, worker: echoWorker() });
+  const start = async (stateDir: string) => startBroker({ stateDir, worker: await echoWorker() });
 
   test("not a directory, or one that cannot be made", async () => {
     await using folder = await temporaryFolder();

@@ -25,7 +25,11 @@ beforeAll(async () => {
   folders.push(state, strange, foreign);
   stranger = await openAuthority(strange.dir);
   own = await openAuthority(foreign.dir);
-  edge = await startWorkerBehindEdge({ stateDir: state.dir, worker: echoWorker(), clientCaFile: own.certificateFile });
+  edge = await startWorkerBehindEdge({
+    stateDir: state.dir,
+    worker: await echoWorker(),
+    clientCaFile: own.certificateFile,
+  });
   ca = edge.authority.certificate;
   planner = await edge.authority.issueAgent("planner");
 });
@@ -234,8 +238,8 @@ test("after a crash of workerd the edge finds the new one", async () => {
 test("a CA file that is none is one clear sentence", async () => {
   await using folder = await temporaryFolder();
   const file = join(folder.dir, "own.pem");
-  const start = (clientCaFile: string) =>
-    startWorkerBehindEdge({ stateDir: join(folder.dir, "state"), worker: echoWorker(), clientCaFile });
+  const start = async (clientCaFile: string) =>
+    startWorkerBehindEdge({ stateDir: join(folder.dir, "state"), worker: await echoWorker(), clientCaFile });
   await expect(start(file)).rejects.toThrow(/^Cannot read the CA file .*own\.pem/);
   await writeFile(file, "hello");
   await expect(start(file)).rejects.toThrow(/holds no CA certificate in PEM form/);
