@@ -66,6 +66,7 @@ const clientLimits = [
   "rateWarningEveryMs",
   "rateWarningsWithinMs",
   "ackStallMs",
+  "deliveryStallMs",
   "receiptDelayMs",
   "receiptMessagesMax",
   "reconnectBaseMs",

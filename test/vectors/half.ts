@@ -19,7 +19,7 @@ export function heard(event: ClientEvent): HeardEvent {
 }
 
 export function factsOf(half: ClientSession): Facts {
-  const { state, peer, backlog, paused, oldestInFlight, owesReceipt } = half;
+  const { state, peer, backlog, paused, oldestInFlight, owesReceipt, awaited } = half;
   return {
     state,
     peer,
@@ -27,6 +27,7 @@ export function factsOf(half: ClientSession): Facts {
     paused,
     oldest_in_flight: oldestInFlight ?? null,
     owes_receipt: owesReceipt,
+    awaits: awaited !== undefined,
   };
 }
 

@@ -27,6 +27,8 @@ export interface Facts {
   paused: boolean;
   oldest_in_flight: number | null;
   owes_receipt: boolean;
+  /** It waits for something else while it is attached (L28). */
+  awaits: boolean;
 }
 
 export type Step =

@@ -57,8 +57,9 @@ export class Script {
   }
 
   facts(): this {
-    const nothing = { state: "", peer: "", backlog: 0, paused: false, oldest_in_flight: null, owes_receipt: false };
-    return this.#step({ do: "facts", ...nothing });
+    const standing = { state: "", peer: "", backlog: 0, paused: false };
+    const waiting = { oldest_in_flight: null, owes_receipt: false, awaits: false };
+    return this.#step({ do: "facts", ...standing, ...waiting });
   }
 
   send(type: string, data: Members, more: { in_reply_to?: string; traceparent?: string } = {}): this {
@@ -91,9 +92,13 @@ export class Script {
 
   /** Work of the peer's. */
   hear(...seqs: number[]): this {
-    for (const seq of seqs)
-      this.receive("MESSAGE", { id: theirs(seq), seq, from: "analyst" }, { content: `their ${seq}` });
+    for (const seq of seqs) this.hearAs(seq, theirs(seq));
     return this;
+  }
+
+  /** The same, under an id of its own. */
+  hearAs(seq: number, id: string): this {
+    return this.receive("MESSAGE", { id, seq, from: "analyst" }, { content: `their ${seq}` });
   }
 
   receipt(ack: number, limit?: number, delivered?: number): this {

@@ -159,6 +159,37 @@ const receiving = [
     .hear(1)
     .lines("later")
     .lines(),
+  Script.ready("a duplicate with another id is another history: the session is over", ["A10"])
+    .hear(1, 2, 3)
+    .take(3)
+    .hearAs(2, theirs(92))
+    .lines()
+    .facts(),
+  Script.ready("ids are remembered for a window of 512", ["A10", "L5"])
+    .hear(...range(1, 513))
+    .take(513)
+    .hearAs(1, theirs(991))
+    .facts()
+    .hearAs(2, theirs(992))
+    .facts(),
+  Script.ready("a duplicate after resuming is known by its id too", ["A10", "A6"])
+    .hear(1, 2)
+    .take(1)
+    .connected()
+    .lines()
+    .resumed(2, 0, 512)
+    .hear(2)
+    .hearAs(2, theirs(92))
+    .facts(),
+  Script.ready("what is stored and not delivered is waited for", ["L28"])
+    .facts()
+    .say("one", "two")
+    .facts()
+    .lines()
+    .receipt(2, 512, 1)
+    .facts()
+    .receipt(2, 512, 2)
+    .facts(),
   Script.ready("a gap makes it attach again, once", ["S4", "A5"]).hear(1, 3, 4).lines().lines().facts(),
   Script.ready("after a gap everything after what it has comes again", ["S4", "A6", "S8"])
     .hear(1, 3)
@@ -233,6 +264,7 @@ const closing = [
     .receipt(1, 512)
     .take(2)
     .lines()
+    .facts()
     .receive("SESSION_CLOSED", { id: theirs(3), session_id }, { state: "closed", received: 1, delivered: 1 }),
 ];
 

@@ -51,6 +51,9 @@ RATE_WARNINGS_WITHIN_MS: Final = 10000
 #: L15. A client attaches a session again when its oldest frame has had no
 #: acknowledgement for this long.
 ACK_STALL_MS: Final = 30000
+#: L28. … and when nothing of what it waits for in an attached session has moved for
+#: this long.
+DELIVERY_STALL_MS: Final = 120000
 #: L17. A client may keep a receipt back this long, in the hope of company …
 RECEIPT_DELAY_MS: Final = 5
 #: … but not once it covers this many messages.

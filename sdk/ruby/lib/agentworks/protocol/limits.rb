@@ -50,6 +50,8 @@ module Agentworks
       # L15. A client attaches a session again when its oldest frame has had no acknowledgement for
       # this long.
       ACK_STALL_MS = 30_000
+      # L28. … and when nothing of what it waits for in an attached session has moved for this long.
+      DELIVERY_STALL_MS = 120_000
       # L17. A client may keep a receipt back this long, in the hope of company …
       RECEIPT_DELAY_MS = 5
       # … but not once it covers this many messages.
