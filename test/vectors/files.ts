@@ -2,6 +2,7 @@
 import { harvest } from "./harvest.ts";
 
 import { attaching } from "./scripts/attaching.ts";
+import { brokering } from "./scripts/brokering.ts";
 import { writeEnvelopes } from "./scripts/envelopes.ts";
 import { opening } from "./scripts/opening.ts";
 import { streams } from "./scripts/streams.ts";
@@ -22,6 +23,7 @@ export const vectorFiles = (): Record<string, string> => ({
     format: 1,
     cases: [...opening, ...streams, ...attaching].map((script) => script.written()),
   }),
+  "broker.json": page({ format: 1, cases: brokering.map((talk) => talk.written()) }),
 });
 
 /** The same form, out of the simulator. Kept compressed: it is many, and nobody reads it. */

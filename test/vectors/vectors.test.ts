@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { replayBroker } from "./broker-half.ts";
+import type { BrokerCase } from "./broker-steps.ts";
 import { vectorFiles } from "./files.ts";
 import { replay } from "./half.ts";
 import type { SessionCase } from "./session-steps.ts";
@@ -27,6 +29,12 @@ describe("sessions.json", () => {
 
   it("no two cases have one name", () => {
     expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
+  });
+});
+
+describe("broker.json", () => {
+  it.each(casesOf<BrokerCase>("broker.json").map((one) => [one.name, one] as const))("%s", (_, one) => {
+    expect(replayBroker(one)).toEqual(one);
   });
 });
 
