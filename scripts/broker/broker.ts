@@ -13,6 +13,7 @@ import { Failure, messageOf } from "../failure.ts";
 import { applyMigrations } from "./migrations.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 import { StateFolder } from "./state-folder.ts";
+import { storageFailure } from "./storage.ts";
 import { describeWorker, type WorkerDescription } from "./worker.ts";
 
 export interface WorkerBehindEdgeOptions {
@@ -37,6 +38,8 @@ export interface WorkerBehindEdge {
   /** The same, held by this process until `close`. */
   readonly folder: StateFolder;
   readonly caFile: string;
+  /** PEM: the CAs whose agents the edge lets in, this folder's own first. */
+  readonly clientCas: readonly string[];
   /** Signs certificates that the edge verifies; it does not register them anywhere. */
   readonly authority: Authority;
   readonly edge: Edge;
@@ -83,11 +86,12 @@ async function unwind(steps: (() => Promise<void>)[]): Promise<void> {
 
 /** Any Worker behind the edge. Throws a Failure for a taken port, a bad state folder, damaged CA files, a Worker that does not start. */
 export async function startWorkerBehindEdge(options: WorkerBehindEdgeOptions): Promise<WorkerBehindEdge> {
-  const clientCas = await readClientCas(options.clientCaFile);
+  const ownCas = await readClientCas(options.clientCaFile);
   const folder = await StateFolder.hold(options.stateDir);
   const undo: (() => Promise<void>)[] = [() => folder.release()];
   try {
     const authority = await openAuthority(folder.dir);
+    const clientCas = [authority.certificate, ...ownCas];
     const edgeSecret = secret();
     let runtime: Runtime | undefined;
     // The ports first: they fail fast, and until the Worker is up the edge answers 500 retryable.
@@ -97,19 +101,26 @@ export async function startWorkerBehindEdge(options: WorkerBehindEdgeOptions): P
       inner: () => runtime?.inner(),
       secret: edgeSecret,
       server: await authority.issueServer(),
-      clientCas: [authority.certificate, ...clientCas],
+      clientCas,
     });
     undo.push(() => edge.close());
-    const started = await startRuntime({
-      worker: options.worker,
-      persistTo: join(folder.dir, "workerd"),
-      bindings: { ...options.bindings, EDGE_SECRET: edgeSecret },
-      onWorkerd: (pid) => void folder.noteWorkerd(pid).catch((error: unknown) => console.error(error)),
-    });
+    const persistTo = join(folder.dir, "workerd");
+    const onStorage = async <T>(made: Promise<T>): Promise<T> =>
+      made.catch(async (error: unknown) => {
+        throw await storageFailure(persistTo, error);
+      });
+    const started = await onStorage(
+      startRuntime({
+        worker: options.worker,
+        persistTo,
+        bindings: { ...options.bindings, EDGE_SECRET: edgeSecret },
+        onWorkerd: (pid) => void folder.noteWorkerd(pid).catch((error: unknown) => console.error(error)),
+      }),
+    );
     undo.splice(1, 0, () => started.close());
     for (const [binding, { migrationsDir }] of Object.entries(options.worker.databases)) {
       if (migrationsDir === undefined) continue;
-      await applyMigrations(await started.miniflare.getD1Database(binding), migrationsDir);
+      await onStorage(applyMigrations(await started.miniflare.getD1Database(binding), migrationsDir));
     }
     runtime = started;
     let closing: Promise<void> | undefined;
@@ -119,6 +130,7 @@ export async function startWorkerBehindEdge(options: WorkerBehindEdgeOptions): P
       stateDir: folder.dir,
       folder,
       caFile: authority.certificateFile,
+      clientCas,
       authority,
       edge,
       edgeSecret,
@@ -159,7 +171,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   });
   try {
     if (worker.databases.DB?.migrationsDir !== undefined) await addLocalAccount(running.miniflare);
-    await running.folder.publish({ agentsUrl: running.agentsUrl, apiUrl: running.apiUrl, adminToken });
+    const { agentsUrl, apiUrl, clientCas } = running;
+    await running.folder.publish({ agentsUrl, apiUrl, adminToken, clientCas: [...clientCas] });
     return { ...running, adminToken };
   } catch (error) {
     await running.close();

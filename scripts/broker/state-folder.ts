@@ -18,6 +18,8 @@ const BrokerRecord = z.object({
   agentsUrl: z.string(),
   apiUrl: z.string(),
   adminToken: z.string(),
+  /** PEM: the CAs whose agents the edge lets in. */
+  clientCas: z.array(z.string()),
 });
 export type BrokerRecord = z.infer<typeof BrokerRecord>;
 
@@ -65,7 +67,9 @@ async function readLock(file: string): Promise<{ text: string; lock: Lock | unde
     }
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
-    throw new Failure(`Cannot read ${file}: ${messageOf(error)}.`);
+    throw new Failure(
+      `Cannot read the lock ${file}: ${messageOf(error)}. Remove it, if no broker runs on this folder.`,
+    );
   }
 }
 
@@ -141,19 +145,20 @@ export class StateFolder {
     return this.#noting;
   }
 
-  async publish(record: Pick<BrokerRecord, "agentsUrl" | "apiUrl" | "adminToken">): Promise<void> {
+  async publish(record: Omit<BrokerRecord, "pid" | "started" | "stateDir">): Promise<void> {
     const { pid, started } = this.#lock.holder;
-    await replaceFile(
-      join(this.dir, "broker.json"),
-      `${JSON.stringify({ pid, started, stateDir: this.dir, ...record })}\n`,
-      0o600,
-    );
+    const file = join(this.dir, "broker.json");
+    const text = `${JSON.stringify({ pid, started, stateDir: this.dir, ...record })}\n`;
+    await replaceFile(file, text, 0o600).catch((error: unknown) => {
+      throw new Failure(`Cannot write ${file}: ${messageOf(error)}. Remove what is in its place, and start again.`);
+    });
   }
 
   async release(): Promise<void> {
     // A note that is still being written would put the lock back.
     await this.#noting.catch(() => undefined);
-    await rm(join(this.dir, "broker.json"), { force: true });
+    // One that stays behind names a process that has ended: nobody believes it.
+    await rm(join(this.dir, "broker.json"), { force: true }).catch(() => undefined);
     await rm(this.#lockFile, { force: true });
   }
 }

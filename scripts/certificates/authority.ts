@@ -143,7 +143,9 @@ interface Files {
 async function readIfThere(file: string): Promise<string | undefined> {
   return readFile(file, "utf8").catch((error: unknown) => {
     if (errorCode(error) === "ENOENT") return undefined;
-    throw new Failure(`Cannot read ${file}: ${messageOf(error)}.`);
+    throw new Failure(
+      `Cannot read ${file} of the development CA: ${messageOf(error)}. Restore it, or remove ca.pem and ca.key to start with a new CA.`,
+    );
   });
 }
 

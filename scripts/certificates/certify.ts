@@ -1,11 +1,13 @@
 // Gives an agent an identity at the running embedded broker: a certificate, registered. What an agent had stays in place,
 // and stays registered, until the new one is.
 
+import type { X509Certificate } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { AgentId } from "../../protocol/wire/ids.ts";
 import { type BrokerRecord, runningBroker } from "../broker/state-folder.ts";
+import { certificatesIn, issuerOf } from "../edge/tls-client-auth.ts";
 import { Failure, messageOf } from "../failure.ts";
 import { type AgentCertificateOptions, openAuthority } from "./authority.ts";
 
@@ -30,13 +32,47 @@ export interface CertifiedAgent {
 }
 
 const Registered = z.object({ fingerprint: z.string(), not_after: z.string() });
-const Refused = z.object({ reason: z.string(), detail: z.string() });
+const Refused = z.object({
+  reason: z.string(),
+  detail: z.string(),
+  issues: z.array(z.object({ path: z.string(), message: z.string() })).default([]),
+});
 const answerMsMax = 15_000;
 
 function checkAgentId(agentId: string): void {
   const parsed = AgentId.safeParse(agentId);
   if (parsed.success) return;
   throw new Failure(`"${agentId}" is not an agent id: ${parsed.error.issues[0]?.message ?? "see PROTOCOL"}.`);
+}
+
+/** What the broker says is wrong: where it names the places, these say more than the general words. */
+function sentenceOf({ reason, detail, issues }: z.infer<typeof Refused>): string {
+  const places = issues.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`));
+  return `${reason}: ${places.length > 0 ? places.join("; ") : detail}`;
+}
+
+/** The edge lets nobody in by such a certificate: better said now than by its refusal. What is no one certificate, the broker says. */
+function checkIssuer(broker: BrokerRecord, agentId: string, file: string, pem: string): void {
+  let found: X509Certificate[];
+  try {
+    found = certificatesIn(pem);
+  } catch (error) {
+    throw new Failure(`The certificate ${file} is damaged: ${messageOf(error)}.`);
+  }
+  const [certificate, ...more] = found;
+  if (certificate === undefined || more.length > 0) return;
+  const nameOf = (name: string | undefined) => (name ?? "nobody").replaceAll("\n", ", ");
+  if (certificate.ca) {
+    throw new Failure(
+      `${file} is the certificate of a CA (${nameOf(certificate.subject)}), not of an agent: ` +
+        `name the one that this CA issued for ${agentId}.`,
+    );
+  }
+  if (issuerOf(certificate, broker.clientCas.flatMap(certificatesIn)) !== undefined) return;
+  throw new Failure(
+    `${file} was issued by ${nameOf(certificate.issuer)}, a CA that the broker on ${broker.stateDir} does not trust: ` +
+      "start it again with `npm start -- --client-ca FILE`, where FILE is the certificate of that CA, then register again.",
+  );
 }
 
 async function register(
@@ -58,7 +94,7 @@ async function register(
   const body: unknown = await answer.json().catch(() => undefined);
   if (!answer.ok) {
     const refused = Refused.safeParse(body);
-    const why = refused.success ? `${refused.data.reason}: ${refused.data.detail}` : `HTTP ${answer.status}`;
+    const why = refused.success ? sentenceOf(refused.data) : `HTTP ${answer.status}`;
     throw new Failure(`The broker at ${broker.apiUrl} does not register ${agentId}: ${why}`);
   }
   return Registered.parse(body);
@@ -96,7 +132,7 @@ export async function certifyAgent({ stateDir, agentId, ...validity }: CertifyOp
 
 /**
  * Registers a certificate that another CA issued; the broker must trust that CA (`npm start -- --client-ca FILE`).
- * Failures as of `certifyAgent`, and for a file that cannot be read.
+ * Failures as of `certifyAgent`, and for a file that cannot be read, a CA's own certificate, or one of a CA that is not trusted.
  */
 export async function registerCertificate(options: {
   stateDir: string;
@@ -109,6 +145,7 @@ export async function registerCertificate(options: {
   const pem = await readFile(certificateFile, "utf8").catch((error: unknown) => {
     throw new Failure(`Cannot read the certificate ${certificateFile}: ${messageOf(error)}.`);
   });
+  checkIssuer(broker, agentId, certificateFile, pem);
   const { fingerprint, not_after: notAfter } = await register(broker, agentId, pem);
   const caFile = join(broker.stateDir, "ca.pem");
   const { agentsUrl, apiUrl } = broker;

@@ -76,7 +76,8 @@ const verdicts: Record<string, string> = {
 };
 const untrusted = "FAILED:unable to verify the first certificate";
 
-function issuerOf(certificate: X509Certificate, among: readonly X509Certificate[]): X509Certificate | undefined {
+/** Which of these CAs signed the certificate. */
+export function issuerOf(certificate: X509Certificate, among: readonly X509Certificate[]): X509Certificate | undefined {
   return among.find((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey));
 }
 

@@ -1,6 +1,6 @@
 // The embedded broker with the real Worker: who is let in over real TLS, and what a state folder keeps and refuses.
 
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Broker, startBroker } from "../../scripts/broker/broker.ts";
@@ -94,7 +94,25 @@ describe("a running broker", () => {
     await writeFile(nonsense, "hello");
     await expect(
       registerCertificate({ stateDir: broker.stateDir, agentId: "planner", certificateFile: nonsense }),
-    ).rejects.toThrow(/does not register planner: /);
+    ).rejects.toThrow(/does not register planner: invalid_request: certificate: not exactly one X\.509 certificate/);
+  });
+
+  test("a certificate by which nobody would be let in is not registered, and the sentence says what to do", async () => {
+    const register = (certificateFile: string) =>
+      registerCertificate({ stateDir: broker.stateDir, agentId: "planner", certificateFile });
+    await expect(register(broker.caFile)).rejects.toThrow(
+      /ca\.pem is the certificate of a CA \(CN=agentworks development CA\), not of an agent: name the one that this CA issued for planner/,
+    );
+    await using other = await temporaryFolder();
+    const stranger = await openAuthority(other.dir);
+    const strange = join(other.dir, "strange.pem");
+    await writeFile(strange, (await stranger.issueAgent("planner")).certificate);
+    await expect(register(strange)).rejects.toThrow(
+      /strange\.pem was issued by CN=.*, a CA that the broker on .* does not trust: start it again with `npm start -- --client-ca FILE`/,
+    );
+    const own = join(other.dir, "own.pem");
+    await writeFile(own, (await broker.authority.issueAgent("planner")).certificate);
+    expect(await register(own)).toMatchObject({ agentId: "planner" });
   });
 
   test("secrets are for the owner's eyes", async () => {
@@ -165,6 +183,41 @@ describe("a bad state folder", () => {
     await mkdir(join(third.dir, "state"));
     await writeFile(join(third.dir, "state/ca.pem"), await readFile(join(other.dir, "ca.pem")));
     await expect(start(join(third.dir, "state"))).rejects.toThrow(/ca\.key is missing beside /);
+  });
+
+  test("a CA or a record in whose place there is something else", async () => {
+    for (const [name, sentence] of [
+      ["ca.pem", /^Cannot read .*ca\.pem of the development CA: EISDIR.*\. Restore it, or remove ca\.pem and ca\.key/],
+      ["broker.json", /^Cannot write .*broker\.json: EISDIR.*\. Remove what is in its place/],
+    ] as const) {
+      await using folder = await temporaryFolder();
+      await mkdir(join(folder.dir, name));
+      await expect(start(folder.dir)).rejects.toThrow(sentence);
+      await (await StateFolder.hold(folder.dir)).release();
+    }
+  });
+
+  test("data that is damaged: garbage, a page of garbage, a file for a folder", async () => {
+    await using folder = await temporaryFolder();
+    await (await startBroker({ stateDir: folder.dir })).close();
+    const data = join(folder.dir, "workerd");
+    const files = await readdir(data, { recursive: true });
+    const d1 = join(data, files.find((file) => /D1DatabaseObject.[0-9a-f]{64}\.sqlite$/.test(file)) ?? "");
+    for (const log of ["-wal", "-shm"]) await rm(`${d1}${log}`, { force: true });
+    const whole = await readFile(d1);
+    const advice = "Restore that folder from a copy, or remove it to begin anew";
+    const broken = (which: string) => `The broker's data in ${data} is damaged${which}. ${advice}`;
+    const restart = () => startBroker({ stateDir: folder.dir });
+
+    await writeFile(d1, whole.fill(0xa5, 100));
+    await expect(restart()).rejects.toThrow(broken(""));
+    await writeFile(d1, "hello");
+    await expect(restart()).rejects.toThrow(broken(` (${d1})`));
+    await rm(data, { recursive: true });
+    await writeFile(data, "hello");
+    await expect(restart()).rejects.toThrow(broken(""));
+    await rm(data);
+    await (await restart()).close();
   });
 
   test("the lock of a dead broker, or a damaged one, is taken over", async () => {
