@@ -1,0 +1,109 @@
+# frozen_string_literal: true
+
+require 'uri'
+require_relative 'agent'
+require_relative 'backoff'
+require_relative 'credentials'
+require_relative 'error'
+require_relative 'live_agent'
+require_relative 'protocol/limits'
+
+# The one way in: checks what the caller gave, reads what is in files, and waits until the broker knows the agent.
+module Agentworks
+  # Connects an agent over mutual TLS. Waits until the broker has registered it, and keeps it connected from then on. A broker that is not
+  # there yet is waited for; `timeout:` bounds that.
+  #
+  # With a block: gives it the agent and returns what it returns; the agent is drained at the end (also at an Interrupt; a second one closes
+  # it at once), or closed at once when the block raised.
+  #
+  # @param url [String] the broker, `wss://host:port`
+  # @param certificate [String, Pathname] the agent's certificate: PEM text, or the path of a file
+  # @param key [String, Pathname] its private key
+  # @param ca [String, Pathname, nil] the CA that signed the broker's certificate; without one the system's CAs are trusted
+  # @param direct [Boolean] gives each session a WebSocket of its own, one hop fewer: for few, busy sessions
+  # @param recover [Boolean] goes on with the sessions that an earlier life of this agent left open: they come out of `sessions`, and their
+  #   open tasks go to the handlers again. Register handlers right after connecting
+  # @param reconnect [Backoff, Hash, false] bounds of the random waits between attempts (`base_ms:`, `max_ms:`; usually 100 ms … 30 s); false:
+  #   the first loss is final
+  # @param accept [#call, nil] judges an Offer: true accepts it, false or a String, which says why, rejects it. Without it every offer of the
+  #   account's agents is accepted. Called in a thread of its own
+  # @param timeout [Numeric, nil] seconds; after them TimedOut is raised, with the latest failure
+  # @return [Agent]
+  # @raise [Error] refused for good: :certificate_required, :certificate_untrusted, :certificate_expired, :certificate_not_yet_valid,
+  #   :certificate_revoked, :certificate_unknown, :agent_suspended, :subprotocol_required, :broker_untrusted, :certificate_refused,
+  #   :invalid_argument, :timed_out
+  def self.connect(url:, certificate:, key:, ca: nil, timeout: nil, **options, &block)
+    setup = Connecting.setup(url, Credentials.new(certificate: certificate, key: key, ca: ca), **options)
+    agent = Connecting.register(LiveAgent.new(setup), timeout)
+    block ? Connecting.lend(agent, &block) : agent
+  end
+
+  # The steps of connecting.
+  module Connecting
+    module_function
+
+    # @param timing [Timing] other clocks than the protocol's: for tests
+    def setup(url, credentials, direct: false, recover: true, reconnect: {}, accept: nil, timing: Timing.usual)
+      AgentSetup.new(
+        uri: uri_of(url), credentials: credentials, timing: timing, reconnect: backoff_of(reconnect), direct: direct, recover: recover,
+        accept: accept, random: -> { rand }
+      )
+    end
+
+    # Waits for the first REGISTER_ACK; without one nothing is left running.
+    # @return [Agent]
+    def register(live, timeout)
+      agent = Agent.new(live)
+      begin
+        live.lock.synchronize { live.registered.wait(timeout) }
+      rescue TimedOut
+        raise TimedOut, "The broker did not answer in the time given.#{latest_failure(live)}"
+      end
+      agent
+    rescue Exception
+      agent&.close
+      raise
+    end
+
+    def lend(agent)
+      result = yield agent
+      agent.drain
+      result
+    rescue StandardError
+      raise
+    rescue Exception
+      # The program is asked to end (Interrupt, exit): in good order, unless it is asked again.
+      agent.drain
+      raise
+    ensure
+      agent.close
+    end
+
+    def uri_of(url)
+      uri = URI.join(url, '/v1/connect')
+      uri.port ||= 443
+      return uri if uri.scheme == 'wss' && uri.hostname
+
+      raise Errors.client(:invalid_argument, "url: #{url} does not begin with wss: mutual TLS is mandatory.")
+    rescue URI::Error, TypeError, ArgumentError => e
+      raise Errors.client(:invalid_argument, "url: #{url.inspect} is no URL (wss://host:port): #{e.message}.")
+    end
+    private_class_method :uri_of
+
+    def backoff_of(reconnect)
+      return reconnect if reconnect == false || reconnect.is_a?(Backoff)
+
+      limits = Protocol::Limits
+      Backoff.new(base_ms: limits::RECONNECT_BASE_MS, max_ms: limits::RECONNECT_MAX_MS, **reconnect)
+    rescue ArgumentError, TypeError
+      raise Errors.client(:invalid_argument, 'reconnect: is false, or has base_ms: and max_ms:.')
+    end
+    private_class_method :backoff_of
+
+    def latest_failure(live)
+      failure = live.failure
+      failure ? " The latest attempt failed: #{failure.message}" : ''
+    end
+    private_class_method :latest_failure
+  end
+end

@@ -1,0 +1,91 @@
+# frozen_string_literal: true
+
+require 'openssl'
+require_relative 'error'
+
+module Agentworks
+  # Certificate, key and CA of an agent: each given as PEM text, as the path of a file, or as an object of OpenSSL's.
+  # Nothing else is read from the disk.
+  class Credentials
+    # @return [OpenSSL::SSL::SSLContext] what a connection is made with
+    attr_reader :context
+
+    # @param ca [String, Pathname, OpenSSL::X509::Store, nil] nil: the CAs of the system are trusted
+    # @raise [InvalidArgument] when one is missing, cannot be read, or does not fit the other
+    def initialize(certificate:, key:, ca: nil)
+      raise invalid('Give `certificate:` and `key:`: mutual TLS needs both.') if certificate.nil? || key.nil?
+
+      chain = certificates(certificate, 'certificate')
+      private_key = key_of(key)
+      unless chain.first.check_private_key(private_key)
+        raise invalid('`key` is not the private key of `certificate`. Give the two that were issued together.')
+      end
+
+      @context = context_of(chain, private_key, store_of(ca))
+    end
+
+    private
+
+    def invalid(detail)
+      Errors.client(:invalid_argument, detail)
+    end
+
+    def context_of(chain, private_key, store)
+      OpenSSL::SSL::SSLContext.new.tap do |context|
+        context.add_certificate(chain.first, private_key, chain.drop(1))
+        context.cert_store = store
+        context.verify_mode = OpenSSL::SSL::VERIFY_PEER
+        context.verify_hostname = true
+        context.min_version = OpenSSL::SSL::TLS1_2_VERSION
+        context.freeze
+      end
+    rescue OpenSSL::SSL::SSLError => e
+      raise invalid("Certificate and key cannot be used: #{e.message}.")
+    end
+
+    def certificates(given, name)
+      return [given] if given.is_a?(OpenSSL::X509::Certificate)
+
+      found = text_of(given, name).scan(/-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/m)
+      raise invalid("`#{name}` holds no certificate in PEM (-----BEGIN CERTIFICATE-----).") if found.empty?
+
+      found.map { |pem| OpenSSL::X509::Certificate.new(pem) }
+    rescue OpenSSL::X509::CertificateError => e
+      raise invalid("`#{name}` is no readable certificate: #{e.message}.")
+    end
+
+    def key_of(given)
+      return given if given.is_a?(OpenSSL::PKey::PKey)
+
+      # An empty passphrase: without one OpenSSL would ask at the terminal.
+      key = OpenSSL::PKey.read(text_of(given, 'key'), '')
+      raise invalid('`key` is a public key. Give the private one.') if key.respond_to?(:private?) && !key.private?
+
+      key
+    rescue OpenSSL::PKey::PKeyError, ArgumentError => e
+      raise invalid("`key` is no readable private key in PEM without a passphrase: #{e.message}.")
+    end
+
+    def store_of(ca)
+      return ca if ca.is_a?(OpenSSL::X509::Store)
+
+      store = OpenSSL::X509::Store.new
+      if ca.nil?
+        store.set_default_paths
+      else
+        certificates(ca, 'ca').uniq(&:to_der).each { |one| store.add_cert(one) }
+      end
+      store
+    end
+
+    # PEM is recognized by its first line; anything else is a path.
+    def text_of(given, name)
+      text = given.to_s
+      return text if text.include?('-----BEGIN ')
+
+      File.read(text)
+    rescue SystemCallError => e
+      raise invalid("`#{name}` cannot be read: #{e.message}.")
+    end
+  end
+end

@@ -1,0 +1,125 @@
+# frozen_string_literal: true
+
+require_relative 'deferred'
+require_relative 'error'
+require_relative 'protocol/envelope'
+require_relative 'protocol/limits'
+
+module Agentworks
+  # The capabilities of an agent and who performs them: one table for all of its sessions, with the concurrency that each allows.
+  # It starts jobs, each in a thread of its own, and counts them; what a job is, and what becomes of its result, is the performer's
+  # business. Everything here happens with the lock held.
+  class Handlers
+    Entry = Struct.new(:capability, :handler, :running, :waiting)
+    private_constant :Entry
+
+    # How long a task of a young agent waits for a handler that is registered a little later.
+    YOUTH = 2
+    # Threads of a capability that names no max_concurrency: as many as a session may have open tasks.
+    THREADS_MAX = Protocol::Limits::OPEN_TASKS_MAX
+    DRAINING = { 'reason' => 'agent_draining', 'message' => 'The agent takes no new tasks.', 'retryable' => true }.freeze
+    private_constant :YOUTH, :THREADS_MAX, :DRAINING
+
+    def initialize(lock, loop)
+      @lock = lock
+      @entries = {}
+      @running = 0
+      @draining = false
+      @idle = Waiters.new(lock)
+      # Tasks that came before their handler. Recovered sessions bring them at once, and programs register one by one.
+      @early = []
+      loop.after(YOUTH) { come_of_age }
+    end
+
+    # @return [Array<Hash>] what the agent announces
+    def capabilities
+      @entries.each_value.map(&:capability)
+    end
+
+    # @param options [Hash] what else is announced: version, description, input_schema, output_schema, max_concurrency
+    # @raise [InvalidArgument] name or options do not fit a capability
+    def add(name, handler, options)
+      capability = capability_of(name, options)
+      max = Protocol::Limits::CAPABILITIES_MAX
+      if !@entries.key?(name) && @entries.size == max
+        raise Errors.client(:invalid_argument, "An agent announces at most #{max} capabilities.")
+      end
+
+      entry = @entries[name] ||= Entry.new(nil, nil, 0, [])
+      entry.capability = capability
+      entry.handler = handler
+      early, others = (@early || []).partition { |early_name, _| early_name == name }
+      @early &&= others
+      early.each { |_, job| submit(name, job) }
+    end
+
+    # Starts the job now, or when it is its turn; refuses it when nobody performs that here, or while draining.
+    # @param job has `run(handler)`, called without the lock, and `refuse(error)`
+    def submit(name, job)
+      return job.refuse(DRAINING) if @draining
+
+      entry = @entries[name]
+      if entry.nil?
+        return @early << [name, job] if @early
+
+        return job.refuse('reason' => 'capability_unknown', 'message' => "This agent has no handler for #{name}.")
+      end
+      entry.waiting << job
+      start_waiting(entry)
+    end
+
+    # Refuses what has not started and what comes. Waits until nothing runs any more.
+    # @param timeout [Numeric, nil] seconds
+    # @return [Boolean] whether nothing runs any more
+    def drain(timeout)
+      @draining = true
+      (@early || []).each { |_, job| job.refuse(DRAINING) }
+      @early = nil
+      @entries.each_value { |entry| entry.waiting.shift.refuse(DRAINING) until entry.waiting.empty? }
+      @idle.until(timeout) { @running.zero? }
+    end
+
+    private
+
+    def come_of_age
+      early = @early || []
+      @early = nil
+      early.each { |name, job| submit(name, job) }
+    end
+
+    def capability_of(name, options)
+      capability = options.compact.transform_keys(&:to_s).merge('name' => name)
+      misfit = Protocol::Envelope.misfit_of(capability)
+      return capability if misfit.nil?
+
+      raise Errors.client(
+        :invalid_argument, "Capability #{name.inspect}: #{misfit}: #{capability[misfit].inspect} does not fit (PROTOCOL R6)."
+      )
+    end
+
+    def start_waiting(entry)
+      room = entry.capability['max_concurrency'] || THREADS_MAX
+      start(entry, entry.waiting.shift) while entry.running < room && !entry.waiting.empty?
+    end
+
+    def start(entry, job)
+      entry.running += 1
+      @running += 1
+      handler = entry.handler
+      thread = Thread.new do
+        job.run(handler)
+      ensure
+        @lock.synchronize { ended(entry) }
+      end
+      thread.name = "agentworks #{entry.capability['name']}"
+      thread.report_on_exception = false
+    end
+
+    def ended(entry)
+      entry.running -= 1
+      @running -= 1
+      @idle.notify
+      start_waiting(entry)
+    end
+  end
+end

@@ -1,0 +1,319 @@
+# frozen_string_literal: true
+
+require_relative 'calls'
+require_relative 'channel'
+require_relative 'connection'
+require_relative 'deferred'
+require_relative 'direct'
+require_relative 'error'
+require_relative 'event_loop'
+require_relative 'handlers'
+require_relative 'live_session'
+require_relative 'mint'
+require_relative 'offers'
+require_relative 'outlet'
+require_relative 'protocol/client'
+require_relative 'protocol/codec'
+require_relative 'protocol/limits'
+require_relative 'recent'
+require_relative 'statuses'
+require_relative 'version'
+
+module Agentworks
+  # What an agent is made with. `accept` judges an Offer, or is nil: every offer is accepted.
+  AgentSetup = Struct.new(
+    :uri, :credentials, :timing, :reconnect, :direct, :recover, :accept, :random, keyword_init: true
+  )
+
+  # An agent behind what the application holds: its connection, its sessions, and the one flush per turn that sends what they have.
+  # What a session or a task means is decided elsewhere; here lines are gathered into frames and envelopes handed out. Everything happens
+  # with the lock held.
+  class LiveAgent
+    attr_reader :lock, :loop, :handlers, :outlet, :mint, :random
+    # @return [String, nil] this agent's id and its account, as its certificate says; nil before the first REGISTER_ACK
+    attr_reader :id, :account
+    # @return [Deferred] resolved at the first REGISTER_ACK, or rejected when there will be none
+    attr_reader :registered
+    # @return [Channel] sessions that this program did not open
+    attr_reader :incoming
+    attr_reader :statuses
+    # @return [Deferred] resolved when it was closed, rejected when it ended in another way
+    attr_reader :ended_for_good
+
+    def initialize(setup)
+      @setup = setup
+      @lock = Mutex.new
+      @random = setup.random
+      @sessions = {}
+      @ended_here = Recent.new(Protocol::Limits::OPEN_SESSIONS_MAX)
+      @directs = {}
+      # Offers that somebody judges at the moment.
+      @judging = {}
+      @draining = false
+      @over = nil
+      @lock.synchronize { start }
+    end
+
+    # Why the latest attempt to connect failed.
+    def failure
+      @connection.failure
+    end
+
+    # --- what the application does
+
+    def handle(capability, handler, options)
+      raise @over.dup if @over
+
+      @handlers.add(capability, handler, options)
+      @calls.ask('CAPABILITY_ANNOUNCE', 'capabilities' => @handlers.capabilities)
+    end
+
+    def open(terms, wait_ms, timeout)
+      Offers.open(self, terms, wait_ms, timeout).facade
+    end
+
+    # @return [Array<Hash>] one page, and the cursor of the next
+    def list_agents(capability, cursor)
+      query = { 'limit' => 50, 'capability' => capability, 'cursor' => cursor }.compact
+      answer = @calls.ask('AGENT_QUERY', query)
+      return answer['data'] if answer['type'] == 'AGENT_LIST'
+
+      raise Errors.client(:unreadable, "AGENT_QUERY was answered by #{answer['type']}.")
+    end
+
+    # @return [Boolean] whether everything that runs ended in time
+    def drain_handlers(timeout)
+      @draining = true
+      @handlers.drain(timeout)
+    end
+
+    # Begins to close every session: none waits for another.
+    # @return [Array<Session>]
+    def close_sessions(reason)
+      @sessions.values.each { |session| session.close(reason) }.map(&:facade)
+    end
+
+    def close
+      stop(Errors.client(:agent_closed))
+    end
+
+    # Waits with the lock given away.
+    def pause(seconds)
+      Waiters.new(@lock).until(seconds) { @over }
+      raise @over.dup if @over
+    end
+
+    # --- what its sessions ask of it
+
+    def tell(type, **more)
+      @statuses.say(type, **more)
+    end
+
+    def opened(session)
+      tell(:session_opened, session: session.facade)
+      @incoming.push(session.facade) if session.offered?
+      @directs[session.id] = Direct.new(self, session, @setup.uri, @connection_setup) if @setup.direct
+    end
+
+    def ended(session, ending)
+      @sessions.delete(session.id)
+      @ended_here.add(session.id)
+      @outlet.forget(session)
+      @directs.delete(session.id)&.stop
+      # One that nobody asked for, and that left nothing to read, need not be kept for a reader.
+      @incoming.remove(session.facade) unless session.messages.unread?
+      tell(:session_closed, session: session.facade, reason: ending.reason, error: ending.error)
+    end
+
+    # --- out
+
+    # Puts a session on its way.
+    # @return [LiveSession]
+    def begin_session(core)
+      raise @over.dup if @over
+      raise Errors.client(:agent_draining) if @draining
+
+      session = LiveSession.new(core, self)
+      @sessions[session.id] = session
+      @outlet.wake(session)
+      session
+    end
+
+    # --- what the connection tells
+
+    # The first frames of a connection: who this is, what is open, what was asked.
+    def opened_connection
+      @outlet.drop_lines
+      data = { 'capabilities' => @handlers.capabilities, 'sdk' => SDK_NAME }
+      lines = [Protocol::Codec.encode('type' => 'REGISTER', 'id' => @mint.call, 'data' => data), *@calls.lines]
+      @sessions.each_value do |session|
+        next if session.route
+
+        session.connected
+        lines.concat(session.lines)
+      end
+      Protocol::Codec.pack_frames(lines)
+    end
+
+    def frame(envelopes)
+      envelopes.each do |envelope|
+        break if @over
+
+        if envelope.is_a?(Hash) then take(envelope)
+        else tell(:fault, error: Errors.client(:unreadable, "The broker sent #{envelope.reason}."))
+        end
+      end
+    end
+
+    def stop(error)
+      return if @over
+
+      @over = error
+      @connection.stop(Connection::NORMAL_CLOSURE, 'closed')
+      tell(:superseded) if error.reason == :superseded
+      @registered.reject(error)
+      @sessions.values.each { |session| session.finish(SessionEnd.failed(error)) }
+      @calls.fail_with(error)
+      @incoming.finish
+      error.reason == :agent_closed ? @ended_for_good.resolve : @ended_for_good.reject(error)
+      @statuses.finish
+      @loop.stop
+    end
+
+    # What the agent's own connection tells.
+    Listener = Struct.new(:agent) do
+      def opened
+        agent.opened_connection
+      end
+
+      def frame(envelopes)
+        agent.frame(envelopes)
+      end
+
+      def lost(ending, will_reconnect)
+        agent.tell(:disconnected, code: ending.code, reason: ending.reason, will_reconnect: will_reconnect)
+      end
+
+      def retrying(attempt, delay_ms)
+        agent.tell(:reconnecting, attempt: attempt, delay_ms: delay_ms)
+      end
+
+      def stopped(error)
+        agent.stop(error)
+      end
+    end
+    private_constant :Listener
+
+    private
+
+    def start
+      @registered = Deferred.new(@lock)
+      @ended_for_good = Deferred.new(@lock)
+      @incoming = Channel.new(@lock)
+      @statuses = Statuses.new(@lock)
+      @mint = Mint.new
+      @loop = EventLoop.new(@lock, 'agentworks', turn: -> { @outlet.flush }, failed: ->(error) { fail_with(error) })
+      @handlers = Handlers.new(@lock, @loop)
+      @outlet = Outlet.new(@loop) { @connection }
+      @calls = Calls.new(@lock, @mint) { |line| @outlet.line(line) }
+      @connection_setup = ConnectionSetup.new(
+        credentials: @setup.credentials, timing: @setup.timing, reconnect: @setup.reconnect, random: @random, lock: @lock, loop: @loop
+      )
+      @connection = Connection.new(@setup.uri, @connection_setup, Listener.new(self))
+      @connection.start
+      watch_stalls
+    end
+
+    def watch_stalls
+      patience = @setup.timing.ack_stall
+      @loop.after(patience / 4.0) do
+        now = Clock.now
+        @sessions.values.each { |session| session.watch_stall(now, patience) }
+        watch_stalls
+      end
+    end
+
+    # What nobody has foreseen must not leave anybody waiting.
+    def fail_with(error)
+      stop(Errors.client(:client_failed, "#{Errors::CLIENT[:client_failed].last} (#{error.class}: #{error.message}, #{error.backtrace&.first})"))
+    end
+
+    # --- in
+
+    def take(envelope)
+      session = @sessions[envelope['session_id']]
+      return session.receive(envelope) if session && envelope['type'] != 'SESSION_INIT'
+
+      case envelope['type']
+      when 'REGISTER_ACK' then welcome(envelope['data'])
+      when 'SESSION_INIT' then judge(envelope) if session.nil?
+      when 'GOAWAY'
+        reason = envelope['data']['reason']
+        tell(:goaway, reason: reason)
+        @connection.renew(reason)
+      when 'ERROR' then fault(envelope)
+      else @calls.answered?(envelope)
+      end
+    end
+
+    def fault(envelope)
+      return if @calls.answered?(envelope)
+
+      @outlet.slow_down if envelope['data']['reason'] == 'rate_limited'
+      tell(:fault, error: Errors.from(envelope['data']))
+    end
+
+    def welcome(data)
+      @id = data['agent']
+      @account = data['account']
+      @connection.settled
+      @registered.resolve
+      recover(data['sessions']) if @setup.recover && !@draining
+      tell(:connected, agent: @id)
+    end
+
+    # Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them.
+    def recover(listed)
+      listed.each do |one|
+        session_id = one['session_id']
+        next if @sessions.key?(session_id) || @ended_here.include?(session_id)
+
+        begin_session(Protocol::ClientSession.recover(session_id, one['peer'], @mint))
+      end
+    end
+
+    def judge(offer)
+      return answer(offer, 'The agent is draining.') if @draining
+      return answer(offer, true) if @setup.accept.nil?
+
+      session_id = offer['session_id']
+      return if @judging.key?(session_id)
+
+      # What the application decides may take its time: the loop does not wait for it.
+      @judging[session_id] = Thread.new do
+        verdict = verdict_on(offer)
+        @lock.synchronize do
+          @judging.delete(session_id)
+          answer(offer, @draining ? 'The agent is draining.' : verdict) unless @over || @sessions.key?(session_id)
+        end
+      end
+      @judging[session_id].name = "agentworks accept #{session_id}"
+    end
+
+    def verdict_on(offer)
+      data = offer['data']
+      @setup.accept.call(
+        Offer.new(id: offer['session_id'], peer: offer['from'], metadata: data['metadata'], capabilities: data['capabilities'])
+      )
+    rescue StandardError, ScriptError => e
+      error = Errors.client(:invalid_argument, "`accept:` raised #{e.class}: #{e.message}.")
+      @lock.synchronize { tell(:fault, error: error) }
+      'The agent failed to judge the offer.'
+    end
+
+    def answer(offer, verdict)
+      answered = Offers.answer(offer, verdict, @mint)
+      answered.is_a?(Hash) ? @outlet.line(Protocol::Codec.encode(answered)) : begin_session(answered)
+    end
+  end
+end

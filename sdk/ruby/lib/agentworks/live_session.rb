@@ -1,0 +1,287 @@
+# frozen_string_literal: true
+
+require_relative 'deferred'
+require_relative 'error'
+require_relative 'inbox'
+require_relative 'messages'
+require_relative 'outgoing'
+require_relative 'performer'
+require_relative 'protocol/codec'
+require_relative 'pulse'
+require_relative 'requests'
+require_relative 'session'
+require_relative 'session_end'
+
+module Agentworks
+  # A session behind what the application holds: waits, queues and handlers around the core's client half. It decides when something counts
+  # as taken; when and where its lines are sent is the agent's business. No sockets here; everything happens with the lock held.
+  class LiveSession
+    # @return [Session] what the application holds
+    attr_reader :facade
+    # @return [Array<Hash>] what the peer can do
+    attr_reader :capabilities
+    # @return [Connection, nil] a connection of its own, once it has one: its lines go there only
+    attr_accessor :route
+    # @return [Deferred] settled when it is accepted, or will not be
+    attr_reader :opening
+    # @return [Error, nil] why it will not be
+    attr_reader :refusal
+    # @return [Deferred] resolved with the SessionEnd
+    attr_reader :ending
+    # @return [Array<String>]
+    attr_reader :requested
+    # @return [Messages]
+    attr_reader :messages
+
+    # @param agent [LiveAgent]
+    def initialize(core, agent)
+      @core = core
+      @agent = agent
+      # Whether this program did not open it: a peer did, or an earlier life of this agent.
+      @offered = core.state != :offering
+      @recovered = core.state == :recovering
+      @capabilities = []
+      @requested = []
+      # Work through this `seq` may have been taken in an earlier life.
+      @sent_before = 0
+      lock = agent.lock
+      @opening = Deferred.new(lock)
+      @ending = Deferred.new(lock)
+      @facade = Session.new(self, lock)
+      @inbox = Inbox.new { |seq| take(seq) }
+      @messages = Messages.new(lock, @inbox)
+      @outgoing = Outgoing.new(core, lock, agent.mint) { wake }
+      @requests = Requests.new(lock, agent.mint) { |*said, **more| @outgoing.say(*said, **more) }
+      @performer = Performer.new(lock, self, agent.handlers, @inbox)
+      @hold = Hold.new(agent.loop)
+      @pausing = Pausing.new
+      @stall = Stall.new
+      @end = nil
+      # This side closes.
+      @closing = nil
+      # The peer closed, and has nothing more to say.
+      @peer_closed = nil
+      @abandoned = false
+    end
+
+    def id
+      @core.session_id
+    end
+
+    def peer
+      @core.peer
+    end
+
+    def offered?
+      @offered
+    end
+
+    def recovered?
+      @recovered
+    end
+
+    # --- what the application does
+
+    def request(text, task_id)
+      @requests.ask(text, task_id, @performer.size)
+    end
+
+    def say(type, data, bounded: true)
+      @outgoing.say(type, data, bounded: bounded)
+    end
+
+    def wait_ready(timeout)
+      @outgoing.wait_ready(timeout)
+    end
+
+    def pause
+      @pausing.want(true)
+      wake
+    end
+
+    def resume
+      @pausing.want(false)
+      wake
+    end
+
+    # Begins to close.
+    # @return [Receipt, nil] of its SESSION_CLOSE; nil where there is none, because the session ended or the peer closed before
+    def close(reason)
+      return @closing[:receipt] if @closing
+      return nil if @end
+
+      # After the peer's close ours has nothing to add: the session ends as soon as both have everything.
+      @closing = { reason: reason, receipt: @peer_closed ? nil : @outgoing.close(reason) }
+      @performer.abandon(Errors.wire(:session_closed))
+      @messages.unwanted
+      @closing[:receipt]
+    end
+
+    def ended?
+      !@end.nil?
+    end
+
+    # --- what the agent does
+
+    # The one who opened it does not wait any more: it is closed as soon as it is accepted.
+    def abandon(error)
+      @abandoned = true
+      refuse(error)
+    end
+
+    # A connection is up: what comes next is INIT, ACCEPT or RESUME.
+    def connected
+      @hold.release
+      @core.connected
+    end
+
+    # Whether a receipt waits for company.
+    def owes_receipt?
+      @core.owes_receipt?
+    end
+
+    # What is to be sent now; with :later, a receipt waits for company.
+    def lines(receipts = :now)
+      return [] if @hold.held?
+
+      lines = @core.lines(receipts)
+      type = @core.state == :ready ? @pausing.take : nil
+      lines << Protocol::Codec.encode('type' => type, 'session_id' => id) if type
+      lines
+    end
+
+    def receive(envelope)
+      @core.receive(envelope).each { |event| hear(event, envelope) }
+      wake unless @end
+    end
+
+    # L15: attaches again when what is on its way has had no answer for too long.
+    # @param patience [Numeric] seconds
+    def watch_stall(now, patience)
+      waits = @core.state != :ready || @core.oldest_in_flight
+      return unless @stall.stalled?(waits ? [@core.state, @core.oldest_in_flight] : nil, now, patience)
+
+      connected
+      wake
+    end
+
+    # Ends it on this side. Nothing is said to the broker.
+    # @param ending [SessionEnd]
+    def finish(ending)
+      return if @end
+
+      @end = ending
+      @hold.release
+      error = ending.error || Errors.wire(:session_closed)
+      refuse(error)
+      @performer.abandon(error)
+      @requests.fail_with(error)
+      @outgoing.fail_with(error)
+      @messages.finish(ending.error&.reason == :agent_closed ? nil : ending.error)
+      @agent.ended(self, ending)
+      @ending.resolve(ending)
+    end
+
+    private
+
+    def refuse(error)
+      return if @opening.settled?
+
+      @refusal = error
+      @opening.reject(error)
+    end
+
+    def take(seq)
+      @core.take(seq)
+      wake
+    end
+
+    # There may be something to send. What only a word of the broker's would bring about is not asked for before that has come.
+    def wake
+      if @core.waiting_for_broker? && !@pausing.unsaid?
+        @agent.outlet.owe(self) if @core.owes_receipt?
+      else
+        @agent.outlet.wake(self)
+      end
+    end
+
+    # --- what the broker says
+
+    def hear(event, envelope)
+      case event[:kind]
+      when :work then work(event[:envelope])
+      when :receipts
+        @outgoing.settle(event[:stored], event[:delivered])
+        take_close
+      when :accepted then accepted(event[:capabilities])
+      when :resumed
+        @hold.healed
+        @route&.settled
+        @pausing.attached
+      when :recovered then recovered(event)
+      when :flow then @agent.tell(event[:paused] ? :paused : :resumed, session: @facade)
+      when :fault then fault(event[:fault])
+      when :ended then finish(SessionEnd.by(envelope, close_reason))
+      end
+    end
+
+    def close_reason
+      (@peer_closed || @closing || { reason: 'closed' })[:reason]
+    end
+
+    def accepted(capabilities)
+      @hold.healed
+      @capabilities = capabilities
+      return close('abandoned') if @abandoned
+
+      @agent.opened(self)
+      @opening.resolve
+    end
+
+    def recovered(event)
+      @hold.healed
+      @sent_before = event[:sent]
+      @requested = event[:requested]
+      @agent.opened(self)
+      @opening.resolve
+    end
+
+    def fault(fault)
+      @hold.hold(@agent.random.call) { wake } if fault['data']['reason'] == 'relay_lost'
+      return if @requests.refused?(fault)
+
+      @agent.tell(:fault, session: @facade, error: Errors.from(fault['data']))
+    end
+
+    def work(envelope)
+      redelivered = envelope['seq'] <= @sent_before
+      return @messages.arrived(envelope, redelivered) if envelope['type'] == 'MESSAGE'
+
+      slot = @inbox.arrived(envelope['seq'])
+      data = envelope['data'] || {}
+      case envelope['type']
+      when 'TASK_REQUEST' then return @performer.request(data, slot, redelivered)
+      when 'SESSION_CLOSE' then return peer_closes(data['reason'] || 'closed', slot)
+      when 'TASK_PROGRESS' then @requests.progress(data)
+      when 'TASK_RESPONSE' then @requests.response(data)
+      else @performer.cancel(data)
+      end
+      @inbox.done(slot)
+    end
+
+    # N8: once this side has acknowledged the close it has no more to say, so what is still queued goes first.
+    def peer_closes(reason, slot)
+      @peer_closed = { reason: reason, slot: slot }
+      refusal = Errors.wire(:session_closed)
+      @outgoing.shut(refusal)
+      @performer.abandon(refusal)
+      @requests.fail_with(refusal)
+      @messages.finish
+      take_close
+    end
+
+    def take_close
+      @inbox.done(@peer_closed[:slot]) if @peer_closed && @outgoing.stored?
+    end
+  end
+end

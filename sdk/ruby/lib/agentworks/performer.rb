@@ -1,0 +1,239 @@
+# frozen_string_literal: true
+
+require 'json'
+require 'time'
+require_relative 'content'
+require_relative 'deferred'
+require_relative 'error'
+
+module Agentworks
+  # One task that this agent performs: what its handler knows of it.
+  class Performance
+    # As much of a message as TASK_RESPONSE has room for.
+    MESSAGE_CHARS_MAX = 8192
+    REASON_CHARS_MAX = 128
+    private_constant :MESSAGE_CHARS_MAX, :REASON_CHARS_MAX
+
+    # @return [String] the same for every delivery of this task: the key for making side effects idempotent
+    attr_reader :id
+    # @return [Session]
+    attr_reader :session
+    # @return [Time, nil] when the broker ends the task, if the requester said so
+    attr_reader :deadline
+
+    # @api private
+    def initialize(lock, live, data, redelivered, hooks)
+      @lock = lock
+      @live = live
+      @session = live.facade
+      @id = data['task_id']
+      @input = data['input']
+      @deadline = data['deadline'] && Time.iso8601(data['deadline'])
+      @redelivered = redelivered
+      @hooks = hooks
+      @state = :waiting
+      @cancelled = nil
+      @cancel_waiters = Waiters.new(lock)
+      @on_cancel = []
+    end
+
+    # @return [String] the agent that asked for it
+    def requester
+      @live.peer
+    end
+
+    # True when an earlier life of this agent may have begun it: check what it has done already, by `id`.
+    def redelivered?
+      @redelivered
+    end
+
+    # Tells the requester how far it is. Waits while the session has no room.
+    # @return [Receipt]
+    # @raise [Error] as Session#send_message does, and TaskCancelled once the task is over
+    def progress(value)
+      text = Content.json_of(value)
+      @lock.synchronize do
+        @live.wait_ready(nil) unless @state == :over
+        raise TaskCancelled, 'The task is over: nobody hears of its progress.' if @state == :over
+
+        @live.say('TASK_PROGRESS', "{\"task_id\":\"#{@id}\",\"progress\":#{text}}")
+      end
+    end
+
+    # Whether the requester cancelled it, its deadline passed, or its session ended. Stop then; what is returned all the same
+    # still counts.
+    def cancelled?
+      !@cancelled.nil?
+    end
+
+    # Raises TaskCancelled, or why the session ended, if it is cancelled: for loops.
+    def check_cancelled
+      raise @cancelled.dup if @cancelled
+    end
+
+    # Sleeps until it is cancelled, or for that long.
+    # @param seconds [Numeric, nil]
+    # @return [Boolean] whether it is cancelled
+    def wait_cancelled(seconds = nil)
+      @lock.synchronize { @cancel_waiters.until(seconds) { cancelled? } }
+    end
+
+    # Calls the block once, in a thread of its own, when the task is cancelled: to close what the handler is waiting for.
+    # @yieldparam error [Error] why
+    def on_cancel(&block)
+      @lock.synchronize { @cancelled ? call_hook(block) : @on_cancel << block }
+      self
+    end
+
+    # --- what the handlers do
+
+    # Performs it. Without the lock.
+    # @api private
+    def run(handler)
+      return unless @lock.synchronize { begin_running }
+
+      begin
+        answer = perform(handler)
+      ensure
+        # A handler may also end its thread (`exit`, `throw`): that is an answer, too.
+        answer ||= ['failed', error_text('reason' => 'handler_failed', 'message' => 'The handler ended its thread.')]
+        @lock.synchronize { respond(*answer) }
+      end
+    end
+
+    # It will not be run here.
+    # @api private
+    def refuse(error)
+      @hooks.began.call
+      respond('failed', error_text(error))
+    end
+
+    # --- with the lock held
+
+    # The requester does not want it any more. A handler that runs decides by itself how it ends.
+    # @api private
+    def cancel(reason)
+      cancel_by(TaskCancelled.new(*reason))
+      return unless @state == :waiting
+
+      @hooks.began.call
+      respond('cancelled', '')
+    end
+
+    # The session goes: no response can be sent any more.
+    # @api private
+    def abandon(error)
+      @state = :over
+      @hooks.began.call
+      cancel_by(error)
+    end
+
+    private
+
+    def begin_running
+      return false if @state == :over
+
+      @state = :running
+      @hooks.began.call
+      true
+    end
+
+    # @return [Array(String, String)] status, and what follows it in `data`
+    def perform(handler)
+      result = call(handler)
+      ['succeeded', result.nil? ? '' : ",\"result\":#{Content.json_of(result)}"]
+    rescue TaskFailed => e
+      ['failed', error_text(e.error)]
+    rescue StandardError, ScriptError, SystemStackError, NoMemoryError => e
+      return ['cancelled', ''] if cancelled?
+
+      ['failed', error_text('reason' => e.is_a?(Error) ? e.reason.to_s : 'handler_failed', 'message' => message_of(e))]
+    end
+
+    # A lambda or a method may leave out what it does not need.
+    def call(handler)
+      arguments = [@input, self]
+      arguments = arguments.first(handler.arity) if handler.lambda? && handler.arity.between?(0, 1)
+      handler.call(*arguments)
+    end
+
+    # As it reads, in text that JSON can say; never with its stack.
+    def message_of(error)
+      text = error.is_a?(Error) ? error.detail : error.message
+      text.to_s.encode(Encoding::UTF_8, invalid: :replace, undef: :replace).scrub
+    end
+
+    def error_text(error)
+      said = {
+        'reason' => error['reason'].to_s[0, REASON_CHARS_MAX], 'message' => error['message'].to_s.scrub[0, MESSAGE_CHARS_MAX]
+      }
+      said['retryable'] = error['retryable'] if error.key?('retryable')
+      ",\"error\":#{JSON.generate(said)}"
+    end
+
+    def cancel_by(error)
+      return if @cancelled
+
+      @cancelled = error
+      @cancel_waiters.notify
+      @on_cancel.each { |block| call_hook(block) }
+      @on_cancel.clear
+    end
+
+    def call_hook(block)
+      error = @cancelled
+      Thread.new { block.call(error) }.name = "agentworks cancel #{@id}"
+    end
+
+    def respond(status, more)
+      return if @state == :over
+
+      @state = :over
+      @hooks.ended.call
+      @live.say('TASK_RESPONSE', "{\"task_id\":\"#{@id}\",\"status\":\"#{status}\"#{more}}", bounded: false)
+    rescue Error
+      # The session ended in the same moment: the requester has been told so.
+    end
+  end
+
+  # The tasks of one session that this agent performs: from TASK_REQUEST to exactly one TASK_RESPONSE each. With the lock held.
+  class Performer
+    Hooks = Struct.new(:began, :ended)
+    private_constant :Hooks
+
+    # @param live [LiveSession]
+    def initialize(lock, live, handlers, inbox)
+      @lock = lock
+      @live = live
+      @handlers = handlers
+      @inbox = inbox
+      @open = {}
+    end
+
+    # @return [Integer] tasks without a response
+    def size
+      @open.size
+    end
+
+    # The number of the request is taken when its handler starts, so that a busy agent slows its requesters down.
+    def request(data, slot, redelivered)
+      task_id = data['task_id']
+      return @inbox.done(slot) if @open.key?(task_id)
+
+      hooks = Hooks.new(-> { @inbox.done(slot) }, -> { @open.delete(task_id) })
+      task = Performance.new(@lock, @live, data, redelivered || data['redelivered'] == true, hooks)
+      @open[task_id] = task
+      @handlers.submit(data['capability'], task)
+    end
+
+    def cancel(data)
+      @open[data['task_id']]&.cancel(data['reason'])
+    end
+
+    def abandon(error)
+      tasks = @open.values
+      @open.clear
+      tasks.each { |task| task.abandon(error) }
+    end
+  end
+end
