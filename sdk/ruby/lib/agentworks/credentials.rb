@@ -83,7 +83,7 @@ module Agentworks
       text = given.to_s
       return text if text.include?('-----BEGIN ')
 
-      File.read(text)
+      File.binread(text)
     rescue SystemCallError => e
       raise invalid("`#{name}` cannot be read: #{e.message}.")
     end

@@ -225,10 +225,9 @@ module Agentworks
     end
 
     def watch_stalls
-      patience = @setup.timing.ack_stall
-      @loop.after(patience / 4.0) do
+      @loop.after(@setup.timing.ack_stall / 4.0) do
         now = Clock.now
-        @sessions.values.each { |session| session.watch_stall(now, patience) }
+        @sessions.values.each { |session| session.watch_stall(now, @setup.timing) }
         watch_stalls
       end
     end

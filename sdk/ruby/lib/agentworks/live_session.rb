@@ -55,7 +55,8 @@ module Agentworks
       @performer = Performer.new(lock, self, agent.handlers, @inbox)
       @hold = Hold.new(agent.loop)
       @pausing = Pausing.new
-      @stall = Stall.new
+      @answers = Stall.new
+      @deliveries = Stall.new
       @end = nil
       # This side closes.
       @closing = nil
@@ -155,11 +156,15 @@ module Agentworks
       wake unless @end
     end
 
-    # L15: attaches again when what is on its way has had no answer for too long.
-    # @param patience [Numeric] seconds
-    def watch_stall(now, patience)
-      waits = @core.state != :ready || @core.oldest_in_flight
-      return unless @stall.stalled?(waits ? [@core.state, @core.oldest_in_flight] : nil, now, patience)
+    # L15, L28: attaches again when what is on its way has had no answer, or what is stored is not delivered, for too long.
+    # @param timing [Timing]
+    def watch_stall(now, timing)
+      # Both are looked at each time: they keep the time of what they saw last.
+      oldest = @core.oldest_in_flight
+      asked = @core.state != :ready || oldest ? [@core.state, oldest] : nil
+      unanswered = @answers.stalled?(asked, now, timing.ack_stall)
+      forgotten = @deliveries.stalled?(@core.awaited, now, timing.delivery_stall)
+      return unless unanswered || forgotten
 
       connected
       wake

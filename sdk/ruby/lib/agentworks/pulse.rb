@@ -6,7 +6,7 @@ require_relative 'protocol/limits'
 # Whether a session gets through to the broker, and whether its peer may get through to it: small states that say when to attach
 # again, when not to send yet, and when to say PAUSE. Attaching and sending are the session's.
 module Agentworks
-  # L15: notices when what waits for an answer has not moved for too long.
+  # L15, L28: notices when what waits for an answer has not moved for too long.
   class Stall
     def initialize
       @mark = nil

@@ -15,7 +15,8 @@ module Agentworks
         return failed(Errors.client(:session_lost)) if data.key?('outcome') && data['outcome'] != 'closed'
 
         data['state'] == 'expired' ? failed(Errors.client(:session_expired)) : new(close_reason, nil)
-      else new(close_reason, nil)
+      # Work that contradicts what came before.
+      else failed(Errors.client(:session_lost))
       end
     end
 

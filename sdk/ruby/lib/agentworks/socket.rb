@@ -11,13 +11,14 @@ require_relative 'protocol/limits'
 
 module Agentworks
   # How long is waited for what: seconds. Other values than the protocol's are for tests.
-  Timing = Struct.new(:heartbeat_interval, :heartbeat_timeout, :ack_stall, keyword_init: true) do
+  Timing = Struct.new(:heartbeat_interval, :heartbeat_timeout, :ack_stall, :delivery_stall, keyword_init: true) do
     def self.usual
       limits = Protocol::Limits
       new(
         heartbeat_interval: limits::HEARTBEAT_INTERVAL_MS / 1000.0,
         heartbeat_timeout: limits::HEARTBEAT_TIMEOUT_MS / 1000.0,
-        ack_stall: limits::ACK_STALL_MS / 1000.0
+        ack_stall: limits::ACK_STALL_MS / 1000.0,
+        delivery_stall: limits::DELIVERY_STALL_MS / 1000.0
       )
     end
   end

@@ -27,10 +27,12 @@ module Agentworks
         'gap' => 'The broker and this client do not agree on what was sent; the session cannot go on without losing something.',
         'epoch_mismatch' => 'The session was restored from older storage; it cannot go on without losing something.'
       }.freeze
+      MISMATCH_DETAIL =
+        'The broker repeated a number with another envelope: its storage is an older one; the session cannot go on.'
       # Half of a frame stays free for acknowledgements and other sessions (B2).
       WORK_LINES_MAX = Limits::FRAME_ENVELOPES_MAX / 2
       WORK_BYTES_MAX = Limits::FRAME_BYTES_MAX / 2
-      private_constant :OUTCOME_DETAIL, :WORK_LINES_MAX, :WORK_BYTES_MAX
+      private_constant :OUTCOME_DETAIL, :MISMATCH_DETAIL, :WORK_LINES_MAX, :WORK_BYTES_MAX
 
       # Opens a session: the first line it gives out is SESSION_INIT.
       # @param peer [String, nil] nil: the broker finds an agent for `capability`
@@ -79,6 +81,9 @@ module Agentworks
         @said_taken = 0
         @paused = false
         @close_seq = nil
+        @peer_closed = false
+        # The ids of the last work that came, by `seq` modulo the window.
+        @ids = []
         # The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1).
         @flying = 0
         # The id of the SESSION_RESUME that waits for its answer.
@@ -101,9 +106,19 @@ module Agentworks
         @paused
       end
 
-      # Oldest `seq` that is sent and not acknowledged, or nil: the caller watches it for a stall (L15).
+      # Oldest `seq` that is sent and not acknowledged, or nil: the caller watches it, and a state that is not :ready, for a stall (L15).
       def oldest_in_flight
         @out.sent > @out.acked ? @out.acked + 1 : nil
+      end
+
+      # Names what else this end waits for while it is attached, and how far that is; nil: nothing. The caller looks at L28: a peer may be
+      # slow, but a broker that lost its memory may also have forgotten to forward, and finds out when it is asked.
+      def awaited
+        return nil unless @state == :ready
+
+        done = @out.waiting.zero? && @delivered >= @out.acked
+        closing = @close_seq || @peer_closed
+        done && !closing ? nil : [@out.acked, @delivered, @taken]
       end
 
       # Queues one envelope. Never refuses: the caller bounds the backlog.
@@ -216,7 +231,7 @@ module Agentworks
 
         waiting = @out.waiting_lines
         bytes = 0
-        [@out.sent - @out.acked, 0].max.upto(waiting.length - 1) do |index|
+        (@out.sent - @out.acked).upto(waiting.length - 1) do |index|
           outgoing = waiting[index]
           bytes += outgoing.line.bytesize + 1
           full = lines.length >= WORK_LINES_MAX || bytes > WORK_BYTES_MAX
@@ -238,12 +253,23 @@ module Agentworks
         case @in.judge(seq)
         when :next
           @in.last = seq
-          return [{ kind: :work, envelope: envelope }]
-        when :duplicate
-          @said_taken = [@said_taken, @taken - 1].min
+          @ids[seq % Limits::WINDOW_MESSAGES] = envelope['id']
+          @peer_closed = true if envelope['type'] == 'SESSION_CLOSE'
+          [{ kind: :work, envelope: envelope }]
+        when :duplicate then repeated(seq, envelope['id'])
         else
           reattach_once
+          []
         end
+      end
+
+      def repeated(seq, id)
+        # A6: what is sent again has the same id. Another one is another history, of a storage that was put back behind our backs (A10).
+        recent = seq > @in.last - Limits::WINDOW_MESSAGES
+        known = recent ? @ids[seq % Limits::WINDOW_MESSAGES] : nil
+        return finish('stream_mismatch', MISMATCH_DETAIL) if known && known != id
+
+        @said_taken = [@said_taken, @taken - 1].min
         []
       end
 
@@ -318,7 +344,7 @@ module Agentworks
         when 'relay_lost'
           # The question itself may be what was lost: it is asked again, whatever it was.
           reattach
-        when 'session_not_attached', 'sequence_gap', 'flow_control'
+        when 'session_not_attached', 'sequence_gap', 'ack_beyond', 'flow_control'
           # All of them say the same: what is on the way is not what the broker expects. Attach again, from where it stands.
           reattach_once
         when 'session_exists', 'self_session', 'too_many_sessions'

@@ -18,19 +18,30 @@ module Agentworks
       # `from` and `seq`), and a client trusts its broker to bound them (F7).
       # @return [Array<Hash, Fault>] what each line says, in order
       def decode_broker_frame(text)
-        text.split("\n", -1).map { |line| decode_broker_line(line) }
+        (text.empty? ? [text] : text.split("\n", -1)).map { |line| decode_broker_line(line) }
       end
 
       def decode_broker_line(line)
-        value = JSON.parse(line, max_nesting: Limits::DEPTH_MAX)
+        value = JSON.parse(whole_text(line), max_nesting: Limits::DEPTH_MAX)
         return Fault.new(:invalid_json) unless value.is_a?(Hash)
 
         reason = Envelope.fault_of(value)
-        reason.nil? ? value : fault(reason, value)
+        reason.nil? ? Envelope.settle(value) : fault(reason, value)
       rescue JSON::NestingError
-        Fault.new(:too_deep)
+        too_deep(line)
       rescue JSON::ParserError, EncodingError
         Fault.new(:invalid_json)
+      end
+
+      ESCAPE = /\\(?:u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h|u[dD][89a-fA-F]\h\h|.)/m.freeze
+      LONE = /\A\\u[dD]\h{3}\z/.freeze
+      private_constant :ESCAPE, :LONE
+
+      # JSON whose strings are text that UTF-8 can say: half a surrogate pair, which JavaScript may send, becomes U+FFFD.
+      def whole_text(json)
+        return json unless json.match?(/\\u[dD][89a-fA-F]/)
+
+        json.gsub(ESCAPE) { |escape| escape.match?(LONE) ? '\ufffd' : escape }
       end
 
       # An envelope as the line that crosses the wire. JSON never leaves a raw line break in it.
@@ -62,6 +73,21 @@ module Agentworks
         Fault.new(reason, id, session_id)
       end
       private_class_method :fault
+
+      # How deep a line is read for its ids, that is otherwise too deep.
+      READABLE_DEPTH = 1000
+      private_constant :READABLE_DEPTH
+
+      def too_deep(line)
+        value = JSON.parse(whole_text(line), max_nesting: READABLE_DEPTH)
+        return Fault.new(:invalid_json) unless value.is_a?(Hash)
+
+        known = Types::BROKER.include?(value['type'])
+        fault(known ? :too_deep : Envelope.fault_of(value), value)
+      rescue JSON::ParserError, EncodingError
+        Fault.new(:too_deep)
+      end
+      private_class_method :too_deep
     end
   end
 end

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require 'time'
+require 'date'
 require_relative 'ids'
 require_relative 'limits'
 require_relative 'types'
@@ -10,8 +10,14 @@ require_relative 'types'
 module Agentworks
   module Protocol
     module Envelope
-      count = ->(value) { value.is_a?(Integer) && value >= 0 }
-      position = ->(value) { value.is_a?(Integer) && value >= 1 }
+      RFC3339 = /\A\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)\z/.freeze
+      private_constant :RFC3339
+
+      # Numbers are IEEE doubles (E4): 3.0 is 3, and beyond 2⁵³ nothing is counted.
+      whole = ->(value, from, to) { (value.is_a?(Integer) || (value.is_a?(Float) && value % 1 == 0)) && value.between?(from, to) }
+      count_max = (2**53) - 1
+      count = ->(value) { whole.call(value, 0, count_max) }
+      position = ->(value) { whole.call(value, 1, count_max) }
       string = ->(value) { value.is_a?(String) }
       boolean = ->(value) { true.equal?(value) || false.equal?(value) }
       object = ->(value) { value.is_a?(Hash) }
@@ -23,7 +29,7 @@ module Agentworks
       capability_name = Ids.method(:capability?)
       anything = ->(_) { true }
       offset_time = lambda do |value|
-        value.is_a?(String) && value.match?(/\A\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)\z/)
+        value.is_a?(String) && value.match?(RFC3339) && Date.valid_date?(*value[0, 10].split('-').map(&:to_i))
       end
 
       # A schema: member → check; a name that ends in `?` may be left out.
@@ -46,7 +52,7 @@ module Agentworks
       CAPABILITY = schema.call(
         'name' => capability_name, 'version?' => up_to.call(64), 'description?' => up_to.call(1024),
         'input_schema?' => object, 'output_schema?' => object,
-        'max_concurrency?' => ->(value) { value.is_a?(Integer) && value.between?(1, 10_000) }
+        'max_concurrency?' => ->(value) { whole.call(value, 1, 10_000) }
       )
       capabilities = list_of.call(CAPABILITY)
 
@@ -67,14 +73,14 @@ module Agentworks
 
       # Type → what its envelopes must have.
       BROKER = {
-        'MESSAGE' => sequenced.merge(data.call('content?' => anything)),
+        'MESSAGE' => sequenced.merge(data.call('content' => anything)),
         'TASK_REQUEST' => sequenced.merge(
           data.call(
-            'task_id' => uuid, 'capability' => capability_name, 'input?' => anything, 'deadline?' => offset_time,
+            'task_id' => uuid, 'capability' => capability_name, 'input' => anything, 'deadline?' => offset_time,
             'redelivered?' => ->(value) { true.equal?(value) }
           )
         ),
-        'TASK_PROGRESS' => sequenced.merge(data.call('task_id' => uuid, 'progress?' => anything)),
+        'TASK_PROGRESS' => sequenced.merge(data.call('task_id' => uuid, 'progress' => anything)),
         'TASK_RESPONSE' => sequenced.merge(
           data.call(
             'task_id' => uuid, 'status' => one_of.call(Types::DELIVERED_TASK_STATUSES), 'result?' => anything, 'error?' => task_error
@@ -125,7 +131,21 @@ module Agentworks
         )
       }.transform_values { |members| schema.call(members.reject { |name, _| name == 'from?' && members.key?('from') }) }.freeze
 
+      # What is counted in the envelopes that sessions live by, and in their `data`.
+      COUNTS = %w[seq ack limit].freeze
+      DATA_COUNTS = %w[received delivered taken sent].freeze
+      private_constant :COUNTS, :DATA_COUNTS
+
       module_function
+
+      # The same envelope, as the rest of the core takes it: counts are Integers, and `data` is there where it has a default.
+      def settle(envelope)
+        envelope['data'] ||= {} if envelope['type'] == 'SESSION_CLOSE'
+        COUNTS.each { |name| envelope[name] = envelope[name].to_i if envelope[name].is_a?(Float) }
+        data = envelope['data']
+        DATA_COUNTS.each { |name| data[name] = data[name].to_i if data[name].is_a?(Float) } if data && !work?(envelope)
+        envelope
+      end
 
       # Whether an envelope takes a `seq`.
       def work?(envelope)

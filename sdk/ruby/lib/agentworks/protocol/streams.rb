@@ -57,9 +57,9 @@ module Agentworks
         @sent = last
       end
 
-      # A new attachment has everything through `received`: all after it is to be sent again (S8).
+      # A new attachment has everything through `received`: all after it is to be sent again (S8), but for what is acknowledged.
       def rewind(received)
-        @sent = received
+        @sent = [received, @acked].max
       end
     end
 
