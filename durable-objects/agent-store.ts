@@ -3,21 +3,18 @@
 import type { Offer } from "../protocol/session/effects.ts";
 import type { Capability } from "../protocol/wire/envelope.ts";
 import { limits } from "../protocol/wire/limits.ts";
+import { migrate, type Version } from "./migrations.ts";
 
-const tables = [
-  "CREATE TABLE IF NOT EXISTS agent (id INTEGER PRIMARY KEY CHECK (id = 0), account TEXT NOT NULL, name TEXT NOT NULL, connection INTEGER NOT NULL, capabilities TEXT NOT NULL, published INTEGER NOT NULL)",
+const first: Version = [
+  "CREATE TABLE schema (version INTEGER NOT NULL)",
+  "CREATE TABLE agent (id INTEGER PRIMARY KEY CHECK (id = 0), account TEXT NOT NULL, name TEXT NOT NULL, connection INTEGER NOT NULL, capabilities TEXT NOT NULL, published INTEGER NOT NULL)",
   // `until`: when a session that never came to life is forgotten. `capability`: what this agent was asked for, as its responder.
-  "CREATE TABLE IF NOT EXISTS sessions (session_id TEXT PRIMARY KEY, peer TEXT NOT NULL, live INTEGER NOT NULL DEFAULT 1, until INTEGER NOT NULL DEFAULT 0, capability TEXT) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS offers (session_id TEXT PRIMARY KEY, until INTEGER NOT NULL, capability TEXT, line TEXT NOT NULL) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS turns (capability TEXT PRIMARY KEY, after TEXT NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE sessions (session_id TEXT PRIMARY KEY, peer TEXT NOT NULL, live INTEGER NOT NULL DEFAULT 1, until INTEGER NOT NULL DEFAULT 0, capability TEXT) WITHOUT ROWID",
+  "CREATE TABLE offers (session_id TEXT PRIMARY KEY, until INTEGER NOT NULL, capability TEXT, line TEXT NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE turns (capability TEXT PRIMARY KEY, after TEXT NOT NULL) WITHOUT ROWID",
 ];
 
-/** What the table of sessions lacked when it was only (session_id, peer). */
-const additions = [
-  "ALTER TABLE sessions ADD COLUMN live INTEGER NOT NULL DEFAULT 1",
-  "ALTER TABLE sessions ADD COLUMN until INTEGER NOT NULL DEFAULT 0",
-  "ALTER TABLE sessions ADD COLUMN capability TEXT",
-];
+const versions: readonly Version[] = [first];
 
 interface AgentRow extends Record<string, SqlStorageValue> {
   account: string;
@@ -33,17 +30,20 @@ export class AgentStore {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    const made = sql.exec<{ sql: string }>("SELECT sql FROM sqlite_master WHERE name = 'sessions'").toArray()[0]?.sql;
-    this.#exists = made !== undefined;
-    if (made !== undefined && !made.includes("live")) {
-      for (const addition of additions) sql.exec(addition);
-      for (const table of tables) sql.exec(table);
-    }
+    this.#exists = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'schema'").toArray().length > 0;
+    if (this.#exists) this.#migrate(sql.exec<{ version: number }>("SELECT version FROM schema").one().version);
+  }
+
+  #migrate(from: number): void {
+    const version = migrate(this.#sql, from, versions);
+    if (version === from) return;
+    this.#sql.exec("DELETE FROM schema");
+    this.#sql.exec("INSERT INTO schema VALUES (?)", version);
+    this.#exists = true;
   }
 
   #create(): void {
-    if (!this.#exists) for (const table of tables) this.#sql.exec(table);
-    this.#exists = true;
+    if (!this.#exists) this.#migrate(0);
   }
 
   #row(): AgentRow | undefined {

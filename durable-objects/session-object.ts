@@ -64,7 +64,9 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     const saved = this.#store.load();
     this.#session = new BrokerSession(this.#store, mint, saved);
     this.#account = this.#store.account;
-    this.#alarm = saved && nextDeadline(saved.record.timers);
+    if (this.#session.isDamaged) console.error(JSON.stringify({ event: "session_damaged", object: ctx.id.name }));
+    const { record } = this.#session;
+    this.#alarm = record && nextDeadline(record.timers);
   }
 
   // --- the multiplexed path

@@ -124,6 +124,7 @@ export async function redrive(
   const { record } = session;
   const side = sideOf(record, agent);
   if (record === undefined || side === undefined) return { refused: "session_unknown", of: "source" };
+  if (session.isDamaged) return { refused: "session_damaged", of: "source" };
   if (!isEnded(record.state)) return { refused: "session_not_ended", of: "source" };
   const { session_id, agents } = record;
   if (target === session_id) return { refused: "redrive_mismatch", of: "target" };

@@ -4,17 +4,18 @@ import type { Cursors, Row, RowMeta, Saved, SessionRecord } from "../protocol/se
 import type { Side, TaskRecord, TaskState, TaskTable } from "../protocol/session/tasks.ts";
 import { packFrames } from "../protocol/wire/codec.ts";
 import { limits } from "../protocol/wire/limits.ts";
+import { migrate, type Version } from "./migrations.ts";
 
-/** Version of the tables below; stored with every session, so that a later one can migrate what it finds. */
-const schemaVersion = 1;
-
-const tables = [
+/** Its number is stored with every session, so that a later one can migrate what it finds. */
+const first: Version = [
   "CREATE TABLE session (id INTEGER PRIMARY KEY CHECK (id = 0), schema_version INTEGER NOT NULL, account TEXT NOT NULL, record TEXT NOT NULL)",
   "CREATE TABLE cursors (id INTEGER PRIMARY KEY CHECK (id = 0), cursors TEXT NOT NULL)",
   // `body` is last: reading the columns before it does not touch its pages.
   "CREATE TABLE ring (slot INTEGER PRIMARY KEY, row INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, origin INTEGER NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL, cursors TEXT NOT NULL, body TEXT NOT NULL)",
   "CREATE TABLE tasks (task_id TEXT PRIMARY KEY, requester INTEGER NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, due_at INTEGER, seq INTEGER, request TEXT, response TEXT) WITHOUT ROWID",
 ];
+
+const versions: readonly Version[] = [first];
 
 const slotOf = (stream: Side, row: number) => stream * limits.ringRowsMax + (row % limits.ringRowsMax);
 const slotsOf = (stream: Side): [number, number] => [stream * limits.ringRowsMax, (stream + 1) * limits.ringRowsMax];
@@ -26,6 +27,14 @@ export class SessionStore implements TaskTable {
   constructor(sql: SqlStorage) {
     this.#sql = sql;
     this.#exists = this.#has("session");
+    if (this.#exists) this.#migrate();
+  }
+
+  #migrate(): void {
+    const row = this.#sql.exec<{ schema_version: number }>("SELECT schema_version FROM session").toArray()[0];
+    const from = row?.schema_version ?? versions.length;
+    const version = migrate(this.#sql, from, versions);
+    if (version !== from) this.#sql.exec("UPDATE session SET schema_version = ?", version);
   }
 
   /** The account that the session belongs to, once there is a session. */
@@ -35,8 +44,17 @@ export class SessionStore implements TaskTable {
   }
 
   /** Everything the core needs to live on; undefined where no session was ever stored (nothing is written by asking). */
-  load(): Saved | undefined {
+  load(): Saved | "unreadable" | undefined {
     if (!this.#exists) return undefined;
+    try {
+      return this.#load();
+    } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw cause;
+      return "unreadable";
+    }
+  }
+
+  #load(): Saved | undefined {
     const stored = this.#sql.exec<{ record: string }>("SELECT record FROM session").toArray()[0];
     if (stored === undefined) return undefined;
     const copies = this.#sql
@@ -86,11 +104,11 @@ export class SessionStore implements TaskTable {
   }
 
   saveRecord(record: SessionRecord, account: string): void {
-    if (!this.#exists) for (const table of tables) this.#sql.exec(table);
+    if (!this.#exists) migrate(this.#sql, 0, versions);
     this.#exists = true;
     this.#sql.exec(
       "INSERT OR REPLACE INTO session VALUES (0, ?, ?, ?)",
-      schemaVersion,
+      versions.length,
       account,
       JSON.stringify(record),
     );

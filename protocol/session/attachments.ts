@@ -144,7 +144,7 @@ export class Attachments {
     if (!this.#doubt[side] || sent === acked || now - (side === 0 ? a : b) < limits.ackStallMs) return;
     this.#doubt[side] = false;
     record.doubted = side === 0 ? [now, b] : [a, now];
-    this.#out.lost(record, side);
+    this.#out.error(record, side, "relay_lost");
   }
 
   /** What an agent without memory must know of its own past; everything after what it took is sent again (A8). */

@@ -6,6 +6,7 @@ import { type ErrorReason, errorBody } from "../wire/errors.ts";
 import type { AgentId, Uuid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
 import { Attachments } from "./attachments.ts";
+import { isWhole } from "./damage.ts";
 import { Direction, type Progress } from "./direction.ts";
 import type { AttachKey, Output, Saved, SessionRecord } from "./effects.ts";
 import { Intake } from "./intake.ts";
@@ -41,12 +42,17 @@ export class BrokerSession {
   #record: SessionRecord | undefined;
   readonly #attachments: Attachments;
   readonly #out: Outbox;
+  /** Its storage is not what was stored: whoever asks is told so, and nothing else happens any more. */
+  readonly isDamaged: boolean;
 
-  constructor(tasks: TaskTable, mint: Mint, saved?: Saved) {
+  /** @param stored what it lives on from; "unreadable": something is stored, and it cannot be made out what */
+  constructor(tasks: TaskTable, mint: Mint, stored?: Saved | "unreadable") {
     this.#mint = mint;
+    const saved = stored === "unreadable" ? undefined : stored;
+    this.isDamaged = stored === "unreadable" || (saved !== undefined && !isWhole(saved));
     this.#record = saved?.record;
     const latest = saved?.cursors;
-    if (saved && latest) {
+    if (saved && latest && !this.isDamaged) {
       for (const side of [0, 1] as const)
         this.#directions[side].restore(saved.rows[side], latest.acked[side], latest.granted[side], latest.sent[side]);
     }
@@ -80,12 +86,12 @@ export class BrokerSession {
 
   /** A frame came in. */
   receive(inbound: Inbound, now: number): Output {
-    this.#out.begin(now);
-    this.#elapse();
+    this.#begin(now);
     const { agent, attach } = inbound;
     for (const envelope of inbound.envelopes) {
       const record = this.#record;
-      if (envelope.type === "SESSION_INIT") this.#init(envelope, inbound, now);
+      if (this.isDamaged) this.#out.fault("session_damaged", envelope);
+      else if (envelope.type === "SESSION_INIT") this.#init(envelope, inbound, now);
       else if (record === undefined || !record.agents.includes(agent)) this.#attachments.unknown(envelope);
       else {
         const side: Side = record.agents[0] === agent ? 0 : 1;
@@ -133,8 +139,7 @@ export class BrokerSession {
    * @param lastWorkAt when the newest row was written, if there is one
    */
   wake(lastWorkAt: number | undefined, now: number): Output {
-    this.#out.begin(now);
-    this.#elapse();
+    this.#begin(now);
     const record = this.#record;
     for (const name of record ? dueTimers(record.timers, now) : []) {
       if (record === undefined || record.timers[name] === undefined) continue;
@@ -185,8 +190,7 @@ export class BrokerSession {
     after: number,
     now: number,
   ): Output & { answer: Redriven | undefined } {
-    this.#out.begin(now);
-    this.#elapse();
+    this.#begin(now);
     const record = this.#record;
     const isOpen = record?.state === "active";
     const answer = isOpen
@@ -342,8 +346,24 @@ export class BrokerSession {
   // --- the ends of an event
 
   /** What is due comes first. A session that is not live has no open tasks, and looks nothing up. */
-  #elapse(): void {
-    if (this.#record !== undefined && isLive(this.#record.state)) this.#intake.elapse(this.#record, this.#out);
+  #begin(now: number): void {
+    this.#out.begin(now);
+    const record = this.#record;
+    if (record === undefined) return;
+    if (this.isDamaged) this.#condemn(record);
+    else if (isLive(record.state)) this.#intake.elapse(record, this.#out);
+  }
+
+  /** N16: a session that cannot go on without losing something ends, and says why; its rows stay as they are until it is forgotten. */
+  #condemn(record: SessionRecord): void {
+    if (isEnded(record.state)) return;
+    const { now } = this.#out;
+    record.ended = { reason: "session_damaged", at: now };
+    this.#step(record, "expire");
+    this.#out.cancelTasks();
+    for (const side of [0, 1] as const) this.#out.error(record, side, "session_damaged");
+    const { index } = record.timers;
+    record.timers = { forget: now + limits.tombstoneMs, ...(index !== undefined && { index }) };
   }
 
   #settle(): void {

@@ -377,6 +377,7 @@ export class ClientSession {
         return this.#end(fault.data.reason, fault.data.detail);
       case "session_unknown":
       case "session_closed":
+      case "session_damaged":
       // An envelope that the broker cannot take stops the stream: nothing after it would ever be in sequence.
       case "invalid_envelope":
       case "envelope_too_large":

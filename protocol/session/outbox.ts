@@ -114,10 +114,10 @@ export class Outbox {
     if (attach !== null) this.#transmit.push({ do: "send", to, attach, frames: [encode(envelope)] });
   }
 
-  /** Tells a side that frames to it may have been lost: it attaches again (A5). */
-  lost(record: SessionRecord, to: Side): void {
+  /** An ERROR about the session to a side, whether or not it asked; nothing when it is not attached. */
+  error(record: SessionRecord, to: Side, reason: ErrorReason): void {
     const attach = record.attach[to];
-    const frames = [errorLine({ reason: "relay_lost", session_id: record.session_id })];
+    const frames = [errorLine({ reason, session_id: record.session_id })];
     if (attach !== null) this.#transmit.push({ do: "send", to, attach, frames });
   }
 

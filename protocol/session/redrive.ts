@@ -37,7 +37,8 @@ export interface Redriven {
 
 /** Why what is undelivered in that session is a dead letter; undefined while it may still be delivered. */
 export function deadReason(record: Readonly<SessionRecord>): "session_expired" | "session_closed" | undefined {
-  if (!isEnded(record.state)) return undefined;
+  // Of a damaged session nobody knows what was delivered: none of it may go out again.
+  if (!isEnded(record.state) || record.ended?.reason === "session_damaged") return undefined;
   return record.state === "expired" ? "session_expired" : "session_closed";
 }
 

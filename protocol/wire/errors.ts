@@ -12,6 +12,7 @@ export type ErrorCode =
   | "already_exists"
   | "resource_exhausted"
   | "unavailable"
+  | "data_loss"
   | "internal";
 
 /** How much of what the peer sent was touched by the fault. */
@@ -130,6 +131,13 @@ export const errors = {
     409,
     "session",
     "The session is closed. Open a new one by SESSION_INIT.",
+  ),
+  session_damaged: fault(
+    "data_loss",
+    500,
+    "session",
+    "What the broker has stored of the session is damaged, so it cannot go on. Open a new one by SESSION_INIT.",
+    { processed: "maybe" },
   ),
   session_not_attached: fault(
     "failed_precondition",

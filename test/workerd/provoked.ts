@@ -4,7 +4,7 @@ const provoked = [
   // relay.test.ts, waiting.test.ts
   "Error: the other object is gone",
   // worker/fixtures.ts, breakAgentObject
-  "Error: Cannot add a column to a view: SQLITE_ERROR",
+  "Error: This object was stored by a newer version of the broker",
 ];
 
 /** Before and after all of the tests on workerd, in the process that starts it. */

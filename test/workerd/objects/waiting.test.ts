@@ -130,19 +130,3 @@ it("[N4] an agent whose object fails is offline, and the registry is not asked a
   await duo.a.connection.next("SESSION_REJECT");
   expect(asked.mock.calls.join()).not.toMatch(/from "agents"/);
 });
-
-it("an agent's list of an older broker keeps its sessions", async () => {
-  const duo = await Duo.open(plain);
-  await duo.indexed("active");
-  const object = objectOf(duo.b);
-  await runInDurableObject(object, (_, { storage: { sql } }) => {
-    sql.exec("CREATE TABLE older (session_id TEXT PRIMARY KEY, peer TEXT NOT NULL) WITHOUT ROWID");
-    sql.exec("INSERT INTO older SELECT session_id, peer FROM sessions");
-    for (const table of ["sessions", "offers", "turns"]) sql.exec(`DROP TABLE ${table}`);
-    sql.exec("ALTER TABLE older RENAME TO sessions");
-  });
-  await Agent.forgetAll();
-  expect((await duo.b.register()).data.sessions).toEqual([{ session_id: duo.session_id, peer: duo.a.name }]);
-  await duo.attach(duo.b);
-  await duo.expectAlive(1, 1);
-});

@@ -75,11 +75,11 @@ export const requestOf = (path: string, tls: unknown, init: RequestInit = {}) =>
 export async function breakAgentObject(agent: string, account = "local"): Promise<string> {
   const object = env.AGENTS.getByName(`${account}/${agent}`);
   await runInDurableObject(object, (_, { storage }) => {
-    storage.sql.exec("DROP TABLE IF EXISTS sessions");
-    storage.sql.exec("CREATE VIEW sessions AS SELECT 1 AS session_id");
+    storage.sql.exec("DROP TABLE IF EXISTS schema");
+    storage.sql.exec("CREATE TABLE schema AS SELECT 99 AS version");
   });
   await evictDurableObject(object);
-  return "Cannot add a column to a view";
+  return "stored by a newer version of the broker";
 }
 
 /** The Worker's answer to a request with this client certificate. */
