@@ -197,6 +197,7 @@ const attachAgain = ["session_not_attached", "sequence_gap", "flow_control", "ac
 const endings = [
   "session_unknown",
   "session_closed",
+  "session_damaged",
   "invalid_envelope",
   "envelope_too_large",
   "too_deep",

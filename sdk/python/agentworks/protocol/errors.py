@@ -18,6 +18,7 @@ ErrorCode = Literal[
     "failed_precondition",
     "not_found",
     "already_exists",
+    "data_loss",
     "unavailable",
     "out_of_range",
     "unauthenticated",
@@ -242,6 +243,17 @@ ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
             retryable=False,
             processed="no",
             detail="The session is closed. Open a new one by SESSION_INIT.",
+        ),
+        "session_damaged": ErrorEntry(
+            code="data_loss",
+            status=500,
+            scope="session",
+            retryable=False,
+            processed="maybe",
+            detail=(
+                "What the broker has stored of the session is damaged, so it cannot "
+                "go on. Open a new one by SESSION_INIT."
+            ),
         ),
         "session_not_attached": ErrorEntry(
             code="failed_precondition",

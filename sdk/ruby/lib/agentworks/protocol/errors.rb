@@ -122,6 +122,12 @@ module Agentworks
           retryable: false, processed: :no, closes: nil,
           detail: 'The session is closed. Open a new one by SESSION_INIT.'
         ).freeze,
+        session_damaged: ErrorEntry.new(
+          code: :data_loss, status: 500, scope: :session,
+          retryable: false, processed: :maybe, closes: nil,
+          detail: 'What the broker has stored of the session is damaged, so it cannot go on. Open a ' \
+            'new one by SESSION_INIT.'
+        ).freeze,
         session_not_attached: ErrorEntry.new(
           code: :failed_precondition, status: 409, scope: :session,
           retryable: true, processed: :no, closes: nil,
