@@ -34,16 +34,19 @@ export function utf8Length(text: string): number {
 const longerThan = (text: string, bytes: number): boolean =>
   text.length > bytes || (text.length * 3 > bytes && utf8Length(text) > bytes);
 
-function deeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (levels === 0) return true;
-  if (Array.isArray(value)) {
-    for (const item of value) if (deeperThan(item, levels - 1)) return true;
-    return false;
+/** Why a value could not be passed on as it came: nested beyond so many levels, or with a number that no double holds (E4). */
+function misfit(value: unknown, levels: number): "too_deep" | "number" | undefined {
+  if (typeof value === "number") return Number.isFinite(value) ? undefined : "number";
+  if (typeof value !== "object" || value === null) return undefined;
+  if (levels === 0) return "too_deep";
+  for (const item of Array.isArray(value) ? value : Object.values(value)) {
+    const found = misfit(item, levels - 1);
+    if (found !== undefined) return found;
   }
-  for (const item of Object.values(value)) if (deeperThan(item, levels - 1)) return true;
-  return false;
+  return undefined;
 }
+
+const hugeNumber = [{ path: "", message: "a number beyond ±1.8e308: write it as a string" }];
 
 /**
  * The lines of a frame, or why the frame as a whole is refused (F1–F3).
@@ -93,7 +96,10 @@ function conform<T extends Record<string, z.ZodType>>(
   if (typeof type !== "string" || !Object.hasOwn(table, type)) {
     return fault(typeof type === "string" && Object.hasOwn(otherWay, type) ? "wrong_direction" : "unknown_type", value);
   }
-  if (deeperThan(value, limits.depthMax)) return fault("too_deep", value);
+  const unfit = misfit(value, limits.depthMax);
+  if (unfit !== undefined) {
+    return unfit === "too_deep" ? fault(unfit, value) : fault("invalid_envelope", value, hugeNumber);
+  }
   const schema = table[type as keyof T];
   const parsed = schema?.safeParse(value);
   if (parsed?.success) return { ok: true, envelope: parsed.data as z.infer<T[keyof T]> };

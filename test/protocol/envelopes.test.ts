@@ -101,6 +101,27 @@ describe("envelopes", () => {
     expect((decoded.envelope as { admin?: boolean }).admin).toBeUndefined();
   });
 
+  it("[E4] numbers are doubles: more precise ones are rounded, what is beyond them is refused, not passed on as null", () => {
+    const lineOf = (content: string) =>
+      `{"type":"MESSAGE","id":"${id}","session_id":"${session_id}","seq":1,"data":{"content":${content}}}`;
+    for (const [written, passedOn] of [
+      ["9007199254740993", "9007199254740992"],
+      ["0.1000000000000000055", "0.1"],
+      ["1.7976931348623157e308", "1.7976931348623157e+308"],
+      ["1e-400", "0"],
+      ['"1e400"', '"1e400"'],
+    ] as const) {
+      const decoded = decodeClientLine(lineOf(`[${written}]`));
+      if (!decoded.ok) throw new Error(`${written}: ${decoded.fault.reason}`);
+      expect(encode(decoded.envelope)).toContain(`"content":[${passedOn}]`);
+    }
+    for (const written of ["1e400", "-1e400", '{"in":[1,{"it":1e309}]}', `1${"0".repeat(309)}`]) {
+      const message = "a number beyond ±1.8e308: write it as a string";
+      const fault = { reason: "invalid_envelope", id, session_id, issues: [{ path: "", message }] };
+      expect(decodeClientLine(lineOf(written))).toEqual({ ok: false, fault });
+    }
+  });
+
   it("[E4, R6] a capability's schemas pass with all their keys", () => {
     const schema = '{"type":"object","__proto__":{"admin":true},"constructor":1}';
     const capability = `{"name":"c","input_schema":${schema},"output_schema":${schema}}`;
