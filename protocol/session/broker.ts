@@ -155,7 +155,7 @@ export class BrokerSession {
         if (record.timers.index === undefined) this.#out.erase(record.session_id);
       } else {
         const idleAt = (lastWorkAt ?? record.created_at) + limits.sessionIdleMs;
-        if (idleAt <= now) this.#end(record, "expire", { reason: "session_closed" }, now);
+        if (idleAt <= now) this.#end(record, "expire", { reason: "session_expired" }, now);
         else record.timers.idle = idleAt;
         this.#out.changed();
       }
@@ -300,7 +300,7 @@ export class BrokerSession {
       session_id: record.session_id,
       in_reply_to: record.init_id,
       data: {
-        ...errorBody(reason === "closed" ? "session_closed" : reason),
+        ...errorBody(reason === "closed" || reason === "session_expired" ? "session_closed" : reason),
         ...(message !== undefined && { message }),
       },
     } as const;

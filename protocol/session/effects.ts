@@ -83,8 +83,8 @@ export interface SessionRecord {
   paused: [boolean, boolean];
   /** Who closed, and the `seq` of its SESSION_CLOSE towards the other side. */
   close?: { by: Side; seq: number };
-  /** Why it was rejected, expired or closed, and when (epoch milliseconds). */
-  ended?: { reason: ErrorReason | "closed"; message?: string; at?: number };
+  /** Why it was rejected, expired or closed, and when (epoch milliseconds). `session_expired`: no work for too long (N11). */
+  ended?: { reason: ErrorReason | "closed" | "session_expired"; message?: string; at?: number };
   /** Which sessions its dead letters went into, oldest first. */
   redrives?: readonly Redrive[];
   created_at: number;

@@ -104,11 +104,13 @@ describe.each(memories)("closing (evicting: $evicting)", (options) => {
     expect(link.deadline).toBe(link.now + 1000);
     link.now += 1000;
     link.wake();
-    expect(link.store.record?.state).toBe("expired");
+    expect(link.store.record).toMatchObject({ state: "expired", ended: { reason: "session_expired", at: link.now } });
     expect(link.store.tasks.get(task_id)?.state).toBe("cancelled");
     expect(last(link.a, "SESSION_CLOSED").data).toMatchObject({ state: "expired", received: 1 });
     expect(said(link.b, "SESSION_CLOSED")).toHaveLength(1);
     link.say(link.a, link.resume(0, 1, 2));
     expect(last(link.a, "SESSION_RESUMED").data).toMatchObject({ outcome: "closed", state: "expired" });
+    link.say(link.a, link.of("SESSION_INIT", { to: "analyst", data: {} }));
+    expect(last(link.a, "SESSION_REJECT").data.reason).toBe("session_closed");
   });
 });

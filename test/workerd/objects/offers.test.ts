@@ -133,7 +133,7 @@ everyWay("[N11, N10, L13] a session without work expires, and work puts that off
     expect(data).toEqual({ state: "expired", received: 1, delivered });
     expect(agent.socket.end).toBeUndefined();
   }
-  expect(await duo.indexed("expired")).toMatchObject({ responder: b.name });
+  expect(await duo.indexed("expired")).toMatchObject({ responder: b.name, reason: "session_expired" });
   expect(await alarmOf(duo)).toBe(start + 1000 + limits.sessionIdleMs + limits.tombstoneMs);
 });
 
