@@ -1,0 +1,61 @@
+"""What an application hands over, as JSON text that the broker will take: judged here, before it costs a ``seq``. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+
+from .error import client_error, wire_error
+from .protocol.codec import encode, utf8_length
+from .protocol.limits import DEPTH_MAX, ENVELOPE_BYTES_MAX
+
+#: Kept free for the envelope around ``data``: type, ids, seq.
+_header_bytes = 256
+_room = ENVELOPE_BYTES_MAX - _header_bytes
+#: The envelope and its ``data`` are two of the levels.
+_levels_max = DEPTH_MAX - 2
+#: Beyond it a number would be another one at the other end, for all numbers are IEEE doubles there (E4).
+_integer_max = 2**53
+_long_number = re.compile(r"[0-9]{16}").search
+
+
+def _deeper(value: object, levels: int) -> bool:
+    if isinstance(value, dict):
+        return levels == 0 or any(_deeper(item, levels - 1) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return levels == 0 or any(_deeper(item, levels - 1) for item in value)
+    return False
+
+
+def _inexact(value: object) -> Optional[int]:
+    """An integer in it that the other end would read as another."""
+    if isinstance(value, int):
+        return None if -_integer_max <= value <= _integer_max else value
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return next((found for found in map(_inexact, items) if found is not None), None)
+
+
+def json_of(value: object) -> str:
+    """The JSON text of one value.
+
+    Raises AgentworksError: invalid_argument (JSON cannot say it, or an integer is beyond ±2⁵³), envelope_too_large (beyond 256 KiB, a
+    little less is the envelope's own), too_deep (nested beyond what an envelope may).
+    """
+    try:
+        text = encode(value)
+    except RecursionError:
+        raise wire_error("too_deep") from None
+    except (TypeError, ValueError) as error:
+        raise client_error("invalid_argument", f"The content cannot be written as JSON: {error}.", error) from error
+    if len(text) > _room or (len(text) * 4 > _room and utf8_length(text) > _room):
+        raise wire_error("envelope_too_large")
+    if text[0] in "{[" and text.count("[") + text.count("{") > _levels_max and _deeper(value, _levels_max):
+        raise wire_error("too_deep")
+    if _long_number(text) is not None:
+        inexact = _inexact(value)
+        if inexact is not None:
+            raise client_error(
+                "invalid_argument",
+                f"{inexact} is beyond ±2**53, where JSON numbers are not exact. Send it as a string.",
+            )
+    return text

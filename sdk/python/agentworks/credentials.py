@@ -1,0 +1,100 @@
+"""Certificate, key and CA of an agent: given as PEM, or as files to read. Nothing else is read from the disk."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from contextlib import contextmanager
+from typing import Iterator, Optional, Union
+
+from .error import AgentworksError, client_error
+
+#: The path of a PEM file, or PEM itself (text or bytes that hold ``-----BEGIN``).
+Pem = Union[str, bytes, "os.PathLike[str]"]
+
+_pem_mark = "-----BEGIN"
+
+
+def _text_of(name: str, given: Pem) -> str:
+    """The PEM text. Raises invalid_argument when it cannot be read, or is none."""
+    try:
+        if isinstance(given, bytes):
+            text = given.decode("ascii")
+        elif isinstance(given, str) and _pem_mark in given:
+            text = given
+        else:
+            with open(given, encoding="ascii") as file:
+                text = file.read()
+    except OSError as error:
+        raise client_error(
+            "invalid_argument", f"`{name}`: {os.fspath(given)!r} cannot be read: {error.strerror}.", error
+        )
+    except ValueError as error:
+        raise client_error("invalid_argument", f"`{name}` is no PEM text.", error)
+    except TypeError as error:
+        raise client_error("invalid_argument", f"`{name}` is the path of a PEM file, or PEM itself.", error)
+    if _pem_mark not in text:
+        raise client_error("invalid_argument", f"`{name}` is no PEM: it has no line {_pem_mark} …")
+    return text
+
+
+@contextmanager
+def _as_file(given: Pem, text: str) -> Iterator[str]:
+    """A path that OpenSSL can read, for it takes a certificate and its key from files only. What was given as text is written to a file that
+    nobody else can read, and that is gone a moment later."""
+    if not isinstance(given, bytes) and not (isinstance(given, str) and _pem_mark in given):
+        yield os.fspath(given)
+        return
+    handle, path = tempfile.mkstemp(prefix="agentworks-")
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+        yield path
+    finally:
+        os.unlink(path)
+
+
+def tls_context(certificate: Pem, key: Pem, ca: Optional[Pem], key_password: Optional[str]) -> ssl.SSLContext:
+    """Mutual TLS, 1.2 or newer, that verifies the broker's certificate and its name.
+
+    Raises invalid_argument when one of them cannot be read, is no PEM, does not fit the other, or is encrypted and there is no password.
+    """
+
+    def password() -> str:
+        # Without this OpenSSL would ask for it at the terminal.
+        if key_password is None:
+            raise client_error("invalid_argument", "The private key is encrypted: give its `key_password`.")
+        return key_password
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    certificate_text, key_text = _text_of("certificate", certificate), _text_of("key", key)
+    try:
+        with _as_file(certificate, certificate_text) as certificate_path, _as_file(key, key_text) as key_path:
+            context.load_cert_chain(certificate_path, key_path, password)
+    except AgentworksError:
+        raise
+    except (OSError, ValueError) as error:
+        raise client_error("invalid_argument", f"Certificate and key cannot be used: {_why(error)}.", error)
+    if ca is None:
+        context.load_default_certs()
+        return context
+    try:
+        context.load_verify_locations(cadata=_text_of("ca", ca))
+    except (OSError, ValueError) as error:
+        raise client_error("invalid_argument", f"`ca` holds no certificate that can be used: {_why(error)}.", error)
+    return context
+
+
+_said_by_openssl = {
+    "KEY_VALUES_MISMATCH": "the key is not the certificate's",
+    "KEY_TYPE_MISMATCH": "the key is not the certificate's",
+    "PEM lib": "one of them is damaged, or is not what it is given as",
+    "BAD_DECRYPT": "`key_password` is wrong",
+}
+
+
+def _why(error: Exception) -> str:
+    said = str(error)
+    return next((words for mark, words in _said_by_openssl.items() if mark in said), said)

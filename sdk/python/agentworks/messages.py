@@ -1,0 +1,62 @@
+"""The messages of a session on their way to the application: each keeps its place in the inbox until a reader takes it."""
+
+from __future__ import annotations
+
+from typing import Any, AsyncIterator, Optional
+
+from .channel import Channel
+from .inbox import Inbox, Slot
+from .protocol.envelope import Envelope
+
+
+class Message(Slot):
+    """One message, as the peer sent it."""
+
+    __slots__ = ("content", "id", "timestamp", "redelivered")
+
+    def __init__(self, envelope: Envelope, redelivered: bool) -> None:
+        super().__init__(envelope["seq"])
+        #: Any JSON.
+        self.content: Any = envelope["data"].get("content")
+        self.id: str = envelope["id"]
+        #: RFC 3339, when the sender said so.
+        self.timestamp: Optional[str] = envelope.get("timestamp")
+        #: An earlier life of this agent may have taken it already.
+        self.redelivered = redelivered
+
+    def __repr__(self) -> str:
+        return f"Message(seq={self.seq}, content={self.content!r})"
+
+
+class Messages:
+    """The queue between the inbox and ``session.messages()``."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._channel: Channel[Message] = Channel(inbox.done)
+        self._unwanted = False
+
+    @property
+    def has_unread(self) -> bool:
+        return self._channel.size > 0
+
+    def read(self) -> AsyncIterator[Message]:
+        return self._channel.__aiter__()
+
+    def arrived(self, envelope: Envelope, redelivered: bool) -> None:
+        message = Message(envelope, redelivered)
+        self._inbox.arrived(message)
+        if self._unwanted and self._channel.readers == 0:
+            self._inbox.done(message)
+        else:
+            self._channel.push(message)
+
+    def unwanted(self) -> None:
+        """This side closed: what nobody reads now, nobody will. Otherwise the session would wait for a reader to end."""
+        self._unwanted = True
+        if self._channel.readers == 0:
+            self._channel.discard()
+
+    def end(self, error: Optional[BaseException] = None) -> None:
+        """No more will come; what is there can be read. Then readers end, or raise ``error``."""
+        self._channel.end(error)

@@ -1,0 +1,403 @@
+"""The client half of a session, as (event) → lines to send and events for the application. No clock, no dice, no I/O, no await.
+
+It keeps what the broker has not acknowledged, and it acknowledges what the application has taken (not what merely arrived), so that a
+slow application slows its peer down. It is a port of protocol/session/client.ts; the same vectors go through both.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, ClassVar, Dict, List, Literal, NamedTuple, Optional, Sequence, Union
+
+from .codec import encode, units
+from .envelope import Capability, Envelope, is_delivered
+from .limits import FRAME_BYTES_MAX, FRAME_ENVELOPES_MAX, RECEIPT_MESSAGES_MAX
+from .streams import ReceiveStream, SendStream
+
+#: offering, accepting: waiting for the broker's SESSION_ACCEPT · ready: accepted, and this connection is attached ·
+#: resuming: accepted, SESSION_RESUME sent or to be sent · recovering: the same, without a memory of it · ended: no work will flow again.
+StateName = Literal["offering", "accepting", "ready", "resuming", "recovering", "ended"]
+
+#: "later": a receipt goes only with work, or when it covers many messages (B3).
+WhenReceipts = Literal["now", "later"]
+
+
+class Accepted(NamedTuple):
+    """The session is open."""
+
+    capabilities: List[Capability]
+    kind: ClassVar[str] = "accepted"
+
+
+class Resumed(NamedTuple):
+    """Attached again, from where it stood."""
+
+    kind: ClassVar[str] = "resumed"
+
+
+class Recovered(NamedTuple):
+    """Work through ``sent`` may have been taken in an earlier life; ``requested`` are tasks that this agent asked for then."""
+
+    sent: int
+    requested: List[str]
+    kind: ClassVar[str] = "recovered"
+
+
+class Work(NamedTuple):
+    """One envelope of the peer's stream: in order, and once."""
+
+    envelope: Envelope
+    kind: ClassVar[str] = "work"
+
+
+class Receipts(NamedTuple):
+    """Of this agent's own stream: stored through here, taken by the peer through here."""
+
+    stored: int
+    delivered: int
+    kind: ClassVar[str] = "receipts"
+
+
+class Flow(NamedTuple):
+    """The broker asked to pause, or to go on. Advice."""
+
+    paused: bool
+    kind: ClassVar[str] = "flow"
+
+
+class Faulted(NamedTuple):
+    """The broker sent ERROR, and the session goes on."""
+
+    fault: Envelope
+    kind: ClassVar[str] = "fault"
+
+
+class Ended(NamedTuple):
+    """No work will flow again."""
+
+    reason: str
+    detail: str
+    kind: ClassVar[str] = "ended"
+
+
+Event = Union[Accepted, Resumed, Recovered, Work, Receipts, Flow, Faulted, Ended]
+
+_outcome_details: Dict[str, str] = {
+    "closed": "The session is closed. What was acknowledged before is stored.",
+    "unknown": "The broker does not know the session.",
+    "gap": "The broker and this client do not agree on what was sent; the session cannot go on without losing something.",
+    "epoch_mismatch": "The session was restored from older storage; it cannot go on without losing something.",
+}
+
+#: All of them say the same: what is on the way is not what the broker expects. Attach again, from where it stands.
+_out_of_step = frozenset({"session_not_attached", "sequence_gap", "flow_control"})
+#: They refuse INIT or ACCEPT. Once the session is open the question was a late copy, and its answer is about nothing.
+_never_opened = frozenset({"session_exists", "self_session", "too_many_sessions"})
+#: The session is gone; or an envelope that the broker cannot take stops the stream: nothing after it would ever be in sequence.
+_fatal = frozenset(
+    {"session_unknown", "session_closed", "invalid_envelope", "envelope_too_large", "too_deep", "from_mismatch"}
+)
+
+
+class ClientSession:
+    """One session of this agent."""
+
+    __slots__ = (
+        "session_id",
+        "peer",
+        "paused",
+        "_state",
+        "_asked",
+        "_opener",
+        "_epoch",
+        "_in",
+        "_out",
+        "_limit",
+        "_delivered",
+        "_taken",
+        "_said_taken",
+        "_close_seq",
+        "_flying",
+        "_question",
+        "_mint",
+        "_middle",
+    )
+
+    def __init__(self, session_id: str, peer: str, state: StateName, opener: str, mint: Callable[[], str]) -> None:
+        """Use ``offer``, ``accept`` or ``recover``."""
+        self.session_id = session_id
+        #: Of a session that was opened by a capability: "" until it is accepted.
+        self.peer = peer
+        #: The broker asked to pause (advice; what binds is ``limit``).
+        self.paused = False
+        self._state: StateName = state
+        #: What the state waits for was asked on this connection.
+        self._asked = False
+        #: SESSION_INIT or SESSION_ACCEPT, until it is answered.
+        self._opener = opener
+        self._epoch = ""
+        self._in = ReceiveStream()
+        self._out = SendStream()
+        self._limit = 0
+        self._delivered = 0
+        #: The application has taken everything through this.
+        self._taken = 0
+        self._said_taken = 0
+        self._close_seq: Optional[int] = None
+        #: The last ``seq`` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1).
+        self._flying = 0
+        #: The id of the SESSION_RESUME that waits for its answer.
+        self._question: Optional[str] = None
+        self._mint = mint
+        self._middle = f'","session_id":"{session_id}","seq":'
+
+    @classmethod
+    def offer(
+        cls,
+        session_id: str,
+        to: Optional[str],
+        metadata: object,
+        mint: Callable[[], str],
+        *,
+        capability: Optional[str] = None,
+        ttl_ms: Optional[int] = None,
+    ) -> ClientSession:
+        """Opens a session: the first line it gives out is SESSION_INIT.
+
+        :param to: None: the broker finds an agent for ``capability``
+        :param metadata: None: there is none
+        """
+        said = {"capability": capability, "ttl_ms": ttl_ms, "metadata": metadata}
+        data = {name: value for name, value in said.items() if value is not None}
+        head: Envelope = {"type": "SESSION_INIT", "id": mint(), "session_id": session_id}
+        if to is not None:
+            head["to"] = to
+        line = encode({**head, "data": data})
+        return cls(session_id, to or "", "offering", line, mint)
+
+    @classmethod
+    def accept(cls, offer: Envelope, mint: Callable[[], str]) -> ClientSession:
+        """Accepts an offer: the first line it gives out is SESSION_ACCEPT."""
+        session_id: str = offer["session_id"]
+        line = encode({"type": "SESSION_ACCEPT", "id": mint(), "session_id": session_id, "in_reply_to": offer["id"]})
+        return cls(session_id, offer["from"], "accepting", line, mint)
+
+    @classmethod
+    def recover(cls, session_id: str, peer: str, mint: Callable[[], str]) -> ClientSession:
+        """A session of an earlier life of this agent: the first line it gives out asks where its streams stand (A8)."""
+        return cls(session_id, peer, "recovering", "", mint)
+
+    @property
+    def state(self) -> StateName:
+        return self._state
+
+    @property
+    def waiting(self) -> int:
+        """Messages that the broker has not stored yet."""
+        return self._out.waiting
+
+    @property
+    def waiting_size(self) -> int:
+        """Characters of them."""
+        return self._out.size
+
+    @property
+    def oldest_in_flight(self) -> Optional[int]:
+        """Oldest ``seq`` that is sent and not acknowledged: the caller watches it for a stall (L15)."""
+        return self._out.acked + 1 if self._out.sent > self._out.acked else None
+
+    @property
+    def owes_receipt(self) -> bool:
+        """A receipt waits for company (B3): call ``lines("now")`` within RECEIPT_DELAY_MS."""
+        return self._state == "ready" and self._taken > self._said_taken
+
+    def send(self, kind: str, id: str, data: str) -> int:
+        """Queues one work envelope; never refuses: the caller bounds what waits.
+
+        :param data: JSON text of the type's own shape
+        :returns: its ``seq``
+        """
+        seq = self._out.next
+        line = f'{{"type":"{kind}","id":"{id}{self._middle}{seq},"data":{data}}}'
+        self._out.append(units(line), line)
+        if kind == "SESSION_CLOSE":
+            self._close_seq = seq
+        return seq
+
+    def take(self, seq: int) -> None:
+        """The application has taken everything through ``seq``: it will be acknowledged with the next lines."""
+        if seq > self._taken:
+            self._taken = seq
+
+    def connected(self) -> None:
+        """A connection is up: what comes next is INIT, ACCEPT or RESUME."""
+        self._question = None
+        self._asked = False
+        if self._state in ("ready", "resuming"):
+            self._state = "resuming"
+
+    def reattach(self) -> None:
+        """Attach again on the same connection: frames were lost on the way, or acknowledgements stopped (A5)."""
+        self.connected()
+
+    def _reattach_once(self) -> None:
+        """As ``reattach``, where one that is under way answers for what went wrong before it."""
+        if self._state == "ready":
+            self.reattach()
+
+    def lines(self, receipts: WhenReceipts = "now") -> List[str]:
+        """The lines to send now, at most one frame of work. Call it after every event, and send what it gives."""
+        if self._state == "ready":
+            lines = self._work_lines()
+            owed = self._taken - self._said_taken
+            if owed > 0 and not (receipts == "later" and not lines and owed < RECEIPT_MESSAGES_MAX):
+                self._said_taken = self._taken
+                lines.append(f'{{"type":"MESSAGE_ACK","session_id":"{self.session_id}","ack":{self._taken}}}')
+            return lines
+        if self._state == "ended" or self._asked:
+            return []
+        self._asked = True
+        return [self._opener if self._state in ("offering", "accepting") else self._resume_line()]
+
+    def _resume_line(self) -> str:
+        self._question = id = self._mint()
+        head: Envelope = {"type": "SESSION_RESUME", "id": id, "session_id": self.session_id}
+        if self._state == "recovering":
+            return encode({**head, "data": {"received": None}})
+        out = self._out
+        data = {"epoch": self._epoch, "received": self._in.last, "first": out.acked + 1, "next": out.next}
+        return encode({**head, "ack": self._taken, "data": data})
+
+    def _work_lines(self) -> List[str]:
+        out = self._out
+        lines: List[str] = []
+        if self._flying > out.acked or out.sent + 1 >= out.next:
+            return lines
+        size = 0
+        for outgoing in out.waiting_lines:
+            if outgoing.seq <= out.sent:
+                continue
+            size += outgoing.size * 3 + 1
+            # Half of a frame stays free for acknowledgements and other sessions (B2).
+            full = len(lines) >= FRAME_ENVELOPES_MAX // 2 or size > FRAME_BYTES_MAX // 2
+            if outgoing.seq > self._limit or (full and lines):
+                break
+            lines.append(outgoing.line)
+        if not lines:
+            return lines
+        out.sent += len(lines)
+        # What this end has taken is said once more after its SESSION_CLOSE, so that the broker can end the session (N7).
+        if self._close_seq is not None and out.sent >= self._close_seq:
+            self._said_taken = -1
+        self._flying = out.sent
+        return lines
+
+    def receive(self, envelope: Envelope) -> Sequence[Event]:
+        """One envelope of the broker's for this session."""
+        if self._state == "ended":
+            return ()
+        kind = envelope["type"]
+        if is_delivered(envelope):
+            return self._receive_work(envelope)
+        data = envelope.get("data") or {}
+        if kind == "MESSAGE_ACK":
+            return self._receipts(envelope["ack"], data.get("delivered", 0), envelope.get("limit", 0))
+        if kind == "SESSION_ACCEPT":
+            return self._accepted(envelope)
+        if kind == "SESSION_REJECT":
+            return self._end(data["reason"], data["detail"])
+        if kind == "SESSION_RESUMED":
+            return self._resumed(envelope)
+        if kind in ("PAUSE", "RESUME"):
+            self.paused = kind == "PAUSE"
+            return [Flow(self.paused)]
+        if kind == "SESSION_CLOSED":
+            receipts = self._receipts(data["received"], data["delivered"], 0)
+            return [*receipts, *self._end(data["state"], "The session has ended.")]
+        if kind == "ERROR":
+            return self._fault(envelope)
+        return ()
+
+    def _receive_work(self, envelope: Envelope) -> Sequence[Event]:
+        verdict = self._in.judge(envelope["seq"])
+        if verdict == "duplicate":
+            self._said_taken = min(self._said_taken, self._taken - 1)
+            return ()
+        if verdict == "gap":
+            self._reattach_once()
+            return ()
+        self._in.last = envelope["seq"]
+        return (Work(envelope),)
+
+    def _accepted(self, envelope: Envelope) -> Sequence[Event]:
+        data = envelope["data"]
+        self._epoch = data["epoch"]
+        self.peer = data["peer"]
+        if self._state not in ("offering", "accepting"):
+            return ()
+        self._state = "ready"
+        return [Accepted(data["capabilities"]), *self._receipts(0, 0, envelope["limit"])]
+
+    def _resumed(self, envelope: Envelope) -> Sequence[Event]:
+        # The answer to an older question is about numbers that have moved since: it may even say gap.
+        asked = envelope.get("in_reply_to")
+        if asked is not None and asked != self._question:
+            return ()
+        data = envelope["data"]
+        outcome: str = data["outcome"]
+        if self._state == "recovering":
+            return self._recovered(data, envelope["limit"])
+        if self._state != "resuming":
+            return ()
+        receipts = self._receipts(data["received"], data["delivered"], envelope["limit"])
+        if outcome != "resumed":
+            return [*receipts, *self._end(f"resume_{outcome}", _outcome_details[outcome])]
+        self._state = "ready"
+        self._out.rewind(data["received"])
+        self._flying = 0
+        self.paused = False
+        return [*receipts, Resumed()]
+
+    def _recovered(self, data: Envelope, limit: int) -> Sequence[Event]:
+        outcome: str = data["outcome"]
+        if outcome != "resumed":
+            return self._end(f"resume_{outcome}", _outcome_details[outcome])
+        taken: int = data.get("taken", 0)
+        self._epoch = data.get("epoch", "")
+        self._out.start_after(data["received"])
+        self._in.last = taken
+        self._taken = taken
+        self._said_taken = taken
+        self._delivered = data["delivered"]
+        self._limit = limit
+        self._state = "ready"
+        return [Recovered(data.get("sent", taken), data.get("requested", []))]
+
+    def _receipts(self, stored: int, delivered: int, limit: int) -> Sequence[Event]:
+        out = self._out
+        before = out.acked + self._delivered
+        out.acknowledge(stored)
+        if delivered > self._delivered:
+            self._delivered = delivered
+        if limit > self._limit:
+            self._limit = limit
+        if out.acked + self._delivered == before:
+            return ()
+        return (Receipts(out.acked, self._delivered),)
+
+    def _fault(self, fault: Envelope) -> Sequence[Event]:
+        reason: str = fault["data"]["reason"]
+        detail: str = fault["data"]["detail"]
+        if reason == "relay_lost":
+            # The question itself may be what was lost: it is asked again, whatever it was.
+            self.reattach()
+        elif reason in _out_of_step:
+            self._reattach_once()
+        elif reason in _never_opened and self._state in ("offering", "accepting"):
+            return self._end(reason, detail)
+        elif reason in _fatal:
+            return self._end(reason, detail)
+        return (Faulted(fault),)
+
+    def _end(self, reason: str, detail: str) -> Sequence[Event]:
+        self._state = "ended"
+        return (Ended(reason, detail),)

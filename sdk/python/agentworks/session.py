@@ -1,0 +1,312 @@
+"""A session as the application holds it: awaitables, iterators and handlers around the core's client half. It decides when something counts as taken;
+when and where its lines are sent is the agent's business. No sockets here."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, AsyncIterator, Awaitable, List, Optional, Tuple, Type
+
+from .connection import Connection
+from .content import json_of
+from .deferred import Deferred, resolved
+from .error import AgentworksError, said_error, wire_error
+from .host import Host
+from .inbox import Inbox, Slot
+from .messages import Message, Messages
+from .outgoing import Outgoing
+from .performer import Performer
+from .protocol import client as core_events
+from .protocol.client import ClientSession, WhenReceipts
+from .protocol.envelope import Capability, Envelope
+from .pulse import Hold, Pausing, Stall
+from .receipts import Receipt
+from .requests import Requests, Task
+from .session_end import SessionEnd, session_end_of
+from .statuses import Fault, Paused, Resumed
+
+
+class _Gone:
+    """Awaits that a session has ended, and says nothing of how."""
+
+    def __init__(self, closed: Deferred[SessionEnd]) -> None:
+        self._closed = closed
+
+    def __await__(self) -> Any:
+        yield from self._closed.__await__()
+
+
+class Session:
+    """A durable conversation with one other agent. Leaving ``async with session:`` closes it.
+
+    Not thread-safe: use it in the event loop that it was opened in.
+    """
+
+    def __init__(self, core: ClientSession, host: Host) -> None:
+        #: What the peer can do, as it said when the session was accepted.
+        self.capabilities: List[Capability] = []
+        #: A session that an earlier life of this program had, and that goes on here; then ``capabilities`` is empty.
+        self.recovered = core.state == "recovering"
+        #: After recovery: the ids of tasks that the earlier life asked for and that are open. ``request`` with one waits for it.
+        self.requested: List[str] = []
+        #: Whether this program did not open it: a peer did, or an earlier life of this agent.
+        self.offered = core.state != "offering"
+        #: A connection of its own, once it has one: its lines go there only.
+        self.route: Optional[Connection] = None
+        #: Work through this ``seq`` may have been taken in an earlier life.
+        self._sent_before = 0
+        self._core = core
+        self._host = host
+        self._inbox = Inbox(self._take)
+        self._messages = Messages(self._inbox)
+        self._outgoing = Outgoing(core, self._wake)
+        self._requests = Requests(self._outgoing.say)
+        self._performer = Performer(self, host.handlers, self._inbox, self._outgoing.say)
+        #: Awaits that it is accepted; raises when it will not be.
+        self.opened: Deferred[None] = Deferred()
+        self._ending: Deferred[SessionEnd] = Deferred()
+        self._end: Optional[SessionEnd] = None
+        #: This side closes: the reason, and what awaits that it is stored.
+        self._closing: Optional[Tuple[str, Awaitable[None]]] = None
+        #: The peer closed, and has nothing more to say.
+        self._peer_closed: Optional[Tuple[str, Slot]] = None
+        self._abandoned = False
+        self._hold = Hold()
+        self._pausing = Pausing()
+        self._stall = Stall()
+
+    @property
+    def id(self) -> str:
+        return self._core.session_id
+
+    @property
+    def peer(self) -> str:
+        """The other agent; proven by its certificate."""
+        return self._core.peer
+
+    def __repr__(self) -> str:
+        return f"<Session with {self.peer!r} {self.id} {self._core.state}>"
+
+    # --- what the application does
+
+    def request(
+        self, capability: str, input: object, *, task_id: Optional[str] = None, deadline_ms: Optional[float] = None
+    ) -> Task:
+        """Asks the peer for a task, at once. ``await task`` gives its result.
+
+        :param input: any JSON
+        :param task_id: a UUIDv7 of your own (``agentworks.new_id()``): asking again with it never runs the task twice, not even after a crash
+            of this program
+        :param deadline_ms: the task must be done in this time, at most 24 hours: else it raises TaskExpired
+
+        Raises AgentworksError: invalid_argument, envelope_too_large, too_deep, too_many_tasks (128 are open), resource_exhausted, or why the
+        session takes nothing any more.
+        """
+        return self._requests.ask(capability, input, task_id, deadline_ms, self._performer.size)
+
+    def send(self, content: object) -> Receipt:
+        """Sends a message, at once; ``await`` what it gives to wait until the broker has it durably.
+
+        :param content: any JSON
+
+        Raises AgentworksError: invalid_argument, envelope_too_large, too_deep, resource_exhausted (8192 messages or 64 MiB wait to be stored),
+        or why the session takes nothing any more. Nothing was queued then.
+        """
+        return self._outgoing.say("MESSAGE", f'{{"content":{json_of(content)}}}')
+
+    async def ready(self) -> None:
+        """Waits while a window (512 messages, 4 MiB) or more waits to be stored: await it between sends in a loop."""
+        await self._outgoing.ready()
+
+    def messages(self) -> AsyncIterator[Message]:
+        """Messages in order, each once. Taking one acknowledges it, so a slow reader slows the sender down, and so does having no reader.
+        Ends when the session does; raises when that was not by ``close``."""
+        return self._messages.read()
+
+    def pause(self) -> None:
+        """Asks the broker to hold back what comes. Advice, not a guarantee."""
+        self._pausing.want(True)
+        self._wake()
+
+    def resume(self) -> None:
+        """Asks the broker to go on."""
+        self._pausing.want(False)
+        self._wake()
+
+    def close(self, reason: str = "closed") -> Awaitable[None]:
+        """Says, at once, that this side is done; what was sent before still arrives. Running handlers are cancelled. Await what it gives to wait
+        until that is stored."""
+        if self._closing is not None:
+            return self._closing[1]
+        if self._end is not None:
+            return resolved(None)
+        # After the peer's close ours has nothing to add: the session ends as soon as both have everything.
+        stored: Awaitable[None] = _Gone(self._ending)
+        if self._peer_closed is None:
+            stored = self._outgoing.close(reason)
+        self._closing = (reason, stored)
+        self._performer.abandon()
+        self._messages.unwanted()
+        return stored
+
+    @property
+    def closed(self) -> Deferred[SessionEnd]:
+        """Awaits the end of the session; never raises: it gives the reason given to ``close``, or of the failure."""
+        return self._ending
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        stored = self.close()
+        if error is None:
+            await stored
+
+    # --- what the agent does
+
+    @property
+    def has_unread(self) -> bool:
+        return self._messages.has_unread
+
+    def abandon(self, error: AgentworksError) -> None:
+        """The one who opened it does not wait any more: it is closed as soon as it is accepted."""
+        self._abandoned = True
+        self.opened.reject(error)
+
+    def connected(self) -> None:
+        """A connection is up: what comes next is INIT, ACCEPT or RESUME."""
+        self._hold.release()
+        self._core.connected()
+
+    @property
+    def owes_receipt(self) -> bool:
+        """Whether a receipt waits for company."""
+        return self._core.owes_receipt
+
+    def lines(self, receipts: WhenReceipts = "now") -> List[str]:
+        """What is to be sent now; with "later", a receipt waits for company."""
+        if self._hold.is_held:
+            return []
+        lines = self._core.lines(receipts)
+        said = self._pausing.take() if self._core.state == "ready" else None
+        if said is not None:
+            lines.append(f'{{"type":"{said}","session_id":"{self.id}"}}')
+        return lines
+
+    def receive(self, envelope: Envelope) -> None:
+        for event in self._core.receive(envelope):
+            self._hear(event, envelope)
+        if self._end is None:
+            self._host.wake(self)
+
+    def watch_stall(self, now_ms: float, stall_ms: float) -> None:
+        """L15: attaches again when what is on its way has had no answer for too long."""
+        state, oldest = self._core.state, self._core.oldest_in_flight
+        waits = state != "ready" or oldest is not None
+        if self._stall.is_stalled(f"{state} {oldest}" if waits else None, now_ms, stall_ms):
+            self.connected()
+            self._host.wake(self)
+
+    def end(self, end: SessionEnd) -> None:
+        """Ends it on this side. Nothing is said to the broker."""
+        if self._end is not None:
+            return
+        self._end = end
+        error = end.error
+        self._hold.release()
+        refusal = error or wire_error("session_closed")
+        self.opened.reject(refusal)
+        self._performer.abandon()
+        self._requests.fail(refusal)
+        self._outgoing.fail(refusal)
+        self._messages.end(None if error is not None and error.reason == "agent_closed" else error)
+        self._ending.resolve(end)
+        self._host.session_ended(self)
+
+    @property
+    def ended(self) -> Optional[SessionEnd]:
+        """How it ended, or None while it goes on."""
+        return self._end
+
+    # --- what the broker says
+
+    def _take(self, seq: int) -> None:
+        self._core.take(seq)
+        self._host.wake(self)
+
+    def _wake(self) -> None:
+        self._host.wake(self)
+
+    def _hear(self, event: core_events.Event, envelope: Envelope) -> None:
+        if isinstance(event, core_events.Work):
+            self._work(event.envelope)
+        elif isinstance(event, core_events.Receipts):
+            self._outgoing.settle(event.stored, event.delivered)
+            self._take_close()
+        elif isinstance(event, core_events.Accepted):
+            self._hold.healed()
+            self.capabilities = event.capabilities
+            self.opened.resolve(None)
+            if self._abandoned:
+                self.close("abandoned")
+            else:
+                self._host.session_opened(self)
+        elif isinstance(event, core_events.Resumed):
+            self._hold.healed()
+            if self.route is not None:
+                self.route.settled()
+            self._pausing.attached()
+        elif isinstance(event, core_events.Recovered):
+            self._hold.healed()
+            self._sent_before = event.sent
+            self.requested = event.requested
+            self.opened.resolve(None)
+            self._host.session_opened(self)
+        elif isinstance(event, core_events.Flow):
+            self._host.tell(Paused(self) if event.paused else Resumed(self))
+        elif isinstance(event, core_events.Faulted):
+            self._fault(event.fault)
+        else:
+            reason = self._peer_closed or self._closing or ("closed",)
+            self.end(session_end_of(envelope, reason[0]))
+
+    def _fault(self, fault: Envelope) -> None:
+        if fault["data"]["reason"] == "relay_lost":
+            self._hold.hold(self._host.random(), self._wake)
+        if not self._requests.refused(fault):
+            self._host.tell(Fault(said_error(fault["data"]), self))
+
+    def _work(self, envelope: Envelope) -> None:
+        kind = envelope["type"]
+        redelivered = envelope["seq"] <= self._sent_before
+        if kind == "MESSAGE":
+            return self._messages.arrived(envelope, redelivered)
+        slot = Slot(envelope["seq"])
+        self._inbox.arrived(slot)
+        data = envelope.get("data") or {}
+        if kind == "TASK_REQUEST":
+            return self._performer.request(envelope, slot, redelivered)
+        if kind == "SESSION_CLOSE":
+            return self._peer_closes(data.get("reason", "closed"), slot)
+        if kind == "TASK_PROGRESS":
+            self._requests.progress(data)
+        elif kind == "TASK_RESPONSE":
+            self._requests.response(data)
+        else:
+            self._performer.cancel(data["task_id"])
+        self._inbox.done(slot)
+
+    def _peer_closes(self, reason: str, slot: Slot) -> None:
+        """N8: once this side has acknowledged the close it has no more to say, so what is still queued goes first."""
+        self._peer_closed = (reason, slot)
+        refusal = wire_error("session_closed")
+        self._outgoing.shut(refusal)
+        self._performer.abandon()
+        self._requests.fail(refusal)
+        self._messages.end()
+        self._take_close()
+
+    def _take_close(self) -> None:
+        if self._peer_closed is not None and self._outgoing.is_stored:
+            self._inbox.done(self._peer_closed[1])
