@@ -388,7 +388,7 @@ class Agent:
     def _watch(self) -> None:
         now_ms = self._loop.time() * 1000
         for session in list(self._sessions.values()):
-            session.watch_stall(now_ms, self._setup.connection.timing.ack_stall_ms)
+            session.watch_stall(now_ms, self._setup.connection.timing)
         self._watching = self._loop.call_later(self._watch_every, self._watch)
 
     def _stop(self, error: AgentworksError) -> None:

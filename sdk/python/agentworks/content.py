@@ -6,7 +6,7 @@ import re
 from typing import Optional
 
 from .error import client_error, wire_error
-from .protocol.codec import encode, utf8_length
+from .protocol.codec import deeper_than, encode, utf8_length
 from .protocol.limits import DEPTH_MAX, ENVELOPE_BYTES_MAX
 
 #: Kept free for the envelope around ``data``: type, ids, seq.
@@ -17,14 +17,6 @@ _levels_max = DEPTH_MAX - 2
 #: Beyond it a number would be another one at the other end, for all numbers are IEEE doubles there (E4).
 _integer_max = 2**53
 _long_number = re.compile(r"[0-9]{16}").search
-
-
-def _deeper(value: object, levels: int) -> bool:
-    if isinstance(value, dict):
-        return levels == 0 or any(_deeper(item, levels - 1) for item in value.values())
-    if isinstance(value, (list, tuple)):
-        return levels == 0 or any(_deeper(item, levels - 1) for item in value)
-    return False
 
 
 def _inexact(value: object) -> Optional[int]:
@@ -49,7 +41,7 @@ def json_of(value: object) -> str:
         raise client_error("invalid_argument", f"The content cannot be written as JSON: {error}.", error) from error
     if len(text) > _room or (len(text) * 4 > _room and utf8_length(text) > _room):
         raise wire_error("envelope_too_large")
-    if text[0] in "{[" and text.count("[") + text.count("{") > _levels_max and _deeper(value, _levels_max):
+    if text[0] in "{[" and text.count("[") + text.count("{") > _levels_max and deeper_than(value, _levels_max):
         raise wire_error("too_deep")
     if _long_number(text) is not None:
         inexact = _inexact(value)

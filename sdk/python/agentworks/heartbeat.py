@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import Callable, NamedTuple, Optional
 
-from .protocol.limits import ACK_STALL_MS, HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS
+from .protocol.limits import ACK_STALL_MS, DELIVERY_STALL_MS, HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS
 
 
 class Timing(NamedTuple):
@@ -15,6 +15,7 @@ class Timing(NamedTuple):
     heartbeat_interval_ms: float = HEARTBEAT_INTERVAL_MS
     heartbeat_timeout_ms: float = HEARTBEAT_TIMEOUT_MS
     ack_stall_ms: float = ACK_STALL_MS
+    delivery_stall_ms: float = DELIVERY_STALL_MS
 
 
 class Heartbeat:

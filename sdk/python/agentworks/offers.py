@@ -68,15 +68,12 @@ async def open_session(
 
     :param begin: puts an offer on its way
     """
-    if metadata is not None:
-        json_of(metadata)
+    text = None if metadata is None else json_of(metadata)
     clock = asyncio.get_running_loop().time
     deadline = clock() + target.ttl_ms / 1000
     attempt = 0
     while True:
-        core = ClientSession.offer(
-            mint(), target.peer, metadata, mint, capability=target.capability, ttl_ms=target.ttl_ms
-        )
+        core = ClientSession.offer(mint(), target.peer, text, mint, capability=target.capability, ttl_ms=target.ttl_ms)
         session = begin(core)
         try:
             await session.opened

@@ -10,7 +10,7 @@ from .backoff import Backoff, backoff_ms
 
 
 class Stall:
-    """L15: notices when what waits for an answer has not moved for too long."""
+    """L15, L28: notices when what waits for an answer has not moved for too long."""
 
     __slots__ = ("_mark", "_since_ms")
 

@@ -10,6 +10,7 @@ from .connection import Connection
 from .content import json_of
 from .deferred import Deferred, resolved
 from .error import AgentworksError, said_error, wire_error
+from .heartbeat import Timing
 from .host import Host
 from .inbox import Inbox, Slot
 from .messages import Message, Messages
@@ -72,7 +73,8 @@ class Session:
         self._abandoned = False
         self._hold = Hold()
         self._pausing = Pausing()
-        self._stall = Stall()
+        self._answers = Stall()
+        self._deliveries = Stall()
 
     @property
     def id(self) -> str:
@@ -200,11 +202,14 @@ class Session:
         if self._end is None:
             self._host.wake(self)
 
-    def watch_stall(self, now_ms: float, stall_ms: float) -> None:
-        """L15: attaches again when what is on its way has had no answer for too long."""
+    def watch_stall(self, now_ms: float, timing: Timing) -> None:
+        """L15, L28: attaches again when what is on its way has had no answer, or what is stored is not delivered, for too long."""
+        # Both are looked at each time: they keep the time of what they saw last.
         state, oldest = self._core.state, self._core.oldest_in_flight
-        waits = state != "ready" or oldest is not None
-        if self._stall.is_stalled(f"{state} {oldest}" if waits else None, now_ms, stall_ms):
+        is_owed = state != "ready" or oldest is not None
+        is_unanswered = self._answers.is_stalled(f"{state} {oldest}" if is_owed else None, now_ms, timing.ack_stall_ms)
+        is_forgotten = self._deliveries.is_stalled(self._core.awaited, now_ms, timing.delivery_stall_ms)
+        if is_unanswered or is_forgotten:
             self.connected()
             self._host.wake(self)
 

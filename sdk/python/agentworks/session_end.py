@@ -29,4 +29,6 @@ def session_end_of(envelope: Envelope, close_reason: str) -> SessionEnd:
             return ended_by(client_error("session_lost"))
         if data.get("state") == "expired":
             return ended_by(client_error("session_expired"))
-    return SessionEnd(close_reason)
+        return SessionEnd(close_reason)
+    # Work that contradicts what came before.
+    return ended_by(client_error("session_lost"))

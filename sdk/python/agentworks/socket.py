@@ -20,7 +20,7 @@ from .protocol.limits import FRAME_BYTES_MAX
 from .refusal import refusal_of
 
 _subprotocol = "agentworks.v1"
-_heartbeat = '{"type":"HEARTBEAT"}'
+HEARTBEAT = '{"type":"HEARTBEAT"}'
 _handshake_s_max = 20.0
 _close_s_max = 1.0
 #: The broker's frames are a little longer than what agents may send: it stamps `from` and `seq` (F7).
@@ -96,7 +96,7 @@ class Socket:
         self._tls = tls
         self._events = events
         self._loop = asyncio.get_running_loop()
-        self._heartbeat = Heartbeat(timing, lambda: self.send(_heartbeat), self._give_up)
+        self._heartbeat = Heartbeat(timing, lambda: self.send(HEARTBEAT), self._give_up)
         self._websocket: Optional[_WebSocket] = None
         self._gave_up = False
         self._over = False

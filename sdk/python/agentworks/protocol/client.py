@@ -10,7 +10,7 @@ from typing import Callable, ClassVar, Dict, List, Literal, NamedTuple, Optional
 
 from .codec import encode, units
 from .envelope import Capability, Envelope, is_delivered
-from .limits import FRAME_BYTES_MAX, FRAME_ENVELOPES_MAX, RECEIPT_MESSAGES_MAX
+from .limits import FRAME_BYTES_MAX, FRAME_ENVELOPES_MAX, RECEIPT_MESSAGES_MAX, WINDOW_MESSAGES
 from .streams import ReceiveStream, SendStream
 
 #: offering, accepting: waiting for the broker's SESSION_ACCEPT · ready: accepted, and this connection is attached ·
@@ -88,8 +88,12 @@ _outcome_details: Dict[str, str] = {
     "epoch_mismatch": "The session was restored from older storage; it cannot go on without losing something.",
 }
 
+_mismatch_detail = (
+    "The broker repeated a number with another envelope: its storage is an older one; the session cannot go on."
+)
+
 #: All of them say the same: what is on the way is not what the broker expects. Attach again, from where it stands.
-_out_of_step = frozenset({"session_not_attached", "sequence_gap", "flow_control"})
+_out_of_step = frozenset({"session_not_attached", "sequence_gap", "ack_beyond", "flow_control"})
 #: They refuse INIT or ACCEPT. Once the session is open the question was a late copy, and its answer is about nothing.
 _never_opened = frozenset({"session_exists", "self_session", "too_many_sessions"})
 #: The session is gone; or an envelope that the broker cannot take stops the stream: nothing after it would ever be in sequence.
@@ -116,6 +120,8 @@ class ClientSession:
         "_taken",
         "_said_taken",
         "_close_seq",
+        "_is_peer_closed",
+        "_ids",
         "_flying",
         "_question",
         "_mint",
@@ -143,6 +149,9 @@ class ClientSession:
         self._taken = 0
         self._said_taken = 0
         self._close_seq: Optional[int] = None
+        self._is_peer_closed = False
+        #: The ids of the last work that came, by ``seq`` modulo the window.
+        self._ids: Dict[int, str] = {}
         #: The last ``seq`` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1).
         self._flying = 0
         #: The id of the SESSION_RESUME that waits for its answer.
@@ -155,7 +164,7 @@ class ClientSession:
         cls,
         session_id: str,
         to: Optional[str],
-        metadata: object,
+        metadata: Optional[str],
         mint: Callable[[], str],
         *,
         capability: Optional[str] = None,
@@ -164,14 +173,16 @@ class ClientSession:
         """Opens a session: the first line it gives out is SESSION_INIT.
 
         :param to: None: the broker finds an agent for ``capability``
-        :param metadata: None: there is none
+        :param metadata: JSON text; None: there is none
         """
-        said = {"capability": capability, "ttl_ms": ttl_ms, "metadata": metadata}
-        data = {name: value for name, value in said.items() if value is not None}
         head: Envelope = {"type": "SESSION_INIT", "id": mint(), "session_id": session_id}
         if to is not None:
             head["to"] = to
-        line = encode({**head, "data": data})
+        said = {"capability": capability, "ttl_ms": ttl_ms}
+        members = [f'"{name}":{encode(value)}' for name, value in said.items() if value is not None]
+        if metadata is not None:
+            members.append(f'"metadata":{metadata}')
+        line = f'{encode(head)[:-1]},"data":{{{",".join(members)}}}}}'
         return cls(session_id, to or "", "offering", line, mint)
 
     @classmethod
@@ -206,18 +217,35 @@ class ClientSession:
         return self._out.acked + 1 if self._out.sent > self._out.acked else None
 
     @property
+    def awaited(self) -> Optional[str]:
+        """Names what else this end waits for while it is attached, and how far that is; None: nothing. The caller looks at L28: a peer may be
+        slow, but a broker that lost its memory may also have forgotten to forward, and finds out when it is asked."""
+        out = self._out
+        if self._state != "ready":
+            return None
+        is_done = out.waiting == 0 and self._delivered >= out.acked
+        if is_done and self._close_seq is None and not self._is_peer_closed:
+            return None
+        return f"{out.acked} {self._delivered} {self._taken}"
+
+    @property
     def owes_receipt(self) -> bool:
         """A receipt waits for company (B3): call ``lines("now")`` within RECEIPT_DELAY_MS."""
         return self._state == "ready" and self._taken > self._said_taken
 
-    def send(self, kind: str, id: str, data: str) -> int:
+    def send(
+        self, kind: str, id: str, data: str, in_reply_to: Optional[str] = None, traceparent: Optional[str] = None
+    ) -> int:
         """Queues one work envelope; never refuses: the caller bounds what waits.
 
         :param data: JSON text of the type's own shape
         :returns: its ``seq``
         """
         seq = self._out.next
-        line = f'{{"type":"{kind}","id":"{id}{self._middle}{seq},"data":{data}}}'
+        more = "" if in_reply_to is None else f',"in_reply_to":"{in_reply_to}"'
+        if traceparent is not None:
+            more += f',"traceparent":{encode(traceparent)}'
+        line = f'{{"type":"{kind}","id":"{id}{self._middle}{seq}{more},"data":{data}}}'
         self._out.append(units(line), line)
         if kind == "SESSION_CLOSE":
             self._close_seq = seq
@@ -318,14 +346,22 @@ class ClientSession:
         return ()
 
     def _receive_work(self, envelope: Envelope) -> Sequence[Event]:
-        verdict = self._in.judge(envelope["seq"])
+        seq: int = envelope["seq"]
+        verdict = self._in.judge(seq)
         if verdict == "duplicate":
+            # A10: what is sent again has the same id. Another one is another history, of a storage that was put back behind our backs.
+            known = self._ids.get(seq % WINDOW_MESSAGES) if seq > self._in.last - WINDOW_MESSAGES else None
+            if known is not None and known != envelope["id"]:
+                return self._end("stream_mismatch", _mismatch_detail)
             self._said_taken = min(self._said_taken, self._taken - 1)
             return ()
         if verdict == "gap":
             self._reattach_once()
             return ()
-        self._in.last = envelope["seq"]
+        self._in.last = seq
+        self._ids[seq % WINDOW_MESSAGES] = envelope["id"]
+        if envelope["type"] == "SESSION_CLOSE":
+            self._is_peer_closed = True
         return (Work(envelope),)
 
     def _accepted(self, envelope: Envelope) -> Sequence[Event]:

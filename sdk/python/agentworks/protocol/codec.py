@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Union
 
 from .envelope import Envelope, fits, is_known
 from .ids import is_uuid
-from .limits import FRAME_BYTES_MAX, FRAME_ENVELOPES_MAX
+from .limits import DEPTH_MAX, FRAME_BYTES_MAX, FRAME_ENVELOPES_MAX
 from .types import CLIENT_TYPES
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -58,6 +58,15 @@ def units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) >> 1
 
 
+def deeper_than(value: object, levels: int) -> bool:
+    """Whether objects and arrays nest deeper than that."""
+    if isinstance(value, dict):
+        return levels == 0 or any(deeper_than(item, levels - 1) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return levels == 0 or any(deeper_than(item, levels - 1) for item in value)
+    return False
+
+
 def decode_broker_line(line: str) -> Union[Envelope, Fault]:
     """One line of the broker's."""
     try:
@@ -69,7 +78,13 @@ def decode_broker_line(line: str) -> Union[Envelope, Fault]:
     kind = value.get("type")
     if not is_known(kind):
         return Fault("wrong_direction" if isinstance(kind, str) and kind in CLIENT_TYPES else "unknown_type", value)
-    return value if fits(value) else Fault("invalid_envelope", value)
+    if line.count("{") + line.count("[") > DEPTH_MAX and deeper_than(value, DEPTH_MAX):
+        return Fault("too_deep", value)
+    if not fits(value):
+        return Fault("invalid_envelope", value)
+    if kind == "SESSION_CLOSE":
+        value.setdefault("data", {})
+    return value
 
 
 def decode_broker_frame(text: str) -> List[Union[Envelope, Fault]]:

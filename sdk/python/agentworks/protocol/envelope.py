@@ -5,6 +5,8 @@ An envelope is the ``dict`` that its line said: members that are not known stay 
 
 from __future__ import annotations
 
+import re
+from calendar import monthrange
 from typing import Any, Callable, Dict, Mapping, TypedDict
 
 from .ids import is_agent_id, is_capability_name, is_uuid
@@ -58,12 +60,18 @@ def _flag(value: object) -> bool:
     return value is True or value is False
 
 
+#: Beyond it an IEEE double is not exact.
+_exact_max = 2**53 - 1
+
+
 def _count(value: object) -> bool:
-    return type(value) is int and value >= 0
+    if type(value) is int:
+        return 0 <= value <= _exact_max
+    return type(value) is float and value.is_integer() and 0 <= value <= _exact_max
 
 
 def _position(value: object) -> bool:
-    return type(value) is int and value > 0
+    return _count(value) and value != 0
 
 
 def _number(value: object) -> bool:
@@ -103,13 +111,27 @@ def _shape(members: Mapping[str, Check], optional: Mapping[str, Check]) -> Check
     return fits
 
 
+#: RFC 3339 with an offset.
+_rfc3339 = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+).fullmatch
+
+
+def _date_time(value: object) -> bool:
+    said = _rfc3339(value) if isinstance(value, str) else None
+    if said is None:
+        return False
+    year, month, day = map(int, said.groups())
+    return 1 <= month <= 12 and 1 <= day <= monthrange(year or 4, month)[1]
+
+
 _short = _text(1024)
 _epoch = _text(64)
 _header: Dict[str, Check] = {
     "from": is_agent_id,
     "to": is_agent_id,
     "in_reply_to": is_uuid,
-    "timestamp": _text(),
+    "timestamp": _date_time,
     "traceparent": _text(128),
 }
 _capability = _shape(
@@ -147,11 +169,14 @@ def _session(data: Check, more: "Mapping[str, Check] | None" = None) -> Check:
 _advice = _shape({}, {**_header, "id": is_uuid, "session_id": is_uuid, "ack": _count})
 
 _shapes: Dict[str, Check] = {
-    "MESSAGE": _work(_shape({}, {})),
+    "MESSAGE": _work(_shape({"content": _anything}, {})),
     "TASK_REQUEST": _work(
-        _shape({"task_id": is_uuid, "capability": is_capability_name}, {"deadline": _text(), "redelivered": _flag})
+        _shape(
+            {"task_id": is_uuid, "capability": is_capability_name, "input": _anything},
+            {"deadline": _date_time, "redelivered": lambda value: value is True},
+        )
     ),
-    "TASK_PROGRESS": _work(_shape({"task_id": is_uuid}, {})),
+    "TASK_PROGRESS": _work(_shape({"task_id": is_uuid, "progress": _anything}, {})),
     "TASK_RESPONSE": _work(
         _shape({"task_id": is_uuid, "status": _one_of(DELIVERED_TASK_STATUSES)}, {"error": _task_error})
     ),

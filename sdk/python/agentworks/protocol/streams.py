@@ -66,8 +66,8 @@ class SendStream:
         self.sent = last
 
     def rewind(self, received: int) -> None:
-        """A new attachment has everything through ``received``: all after it is to be sent again (S8)."""
-        self.sent = received
+        """A new attachment has everything through ``received``: all after it is to be sent again (S8), but for what is acknowledged."""
+        self.sent = max(received, self.acked)
 
 
 Verdict = Literal["next", "duplicate", "gap"]
