@@ -5,15 +5,15 @@ import { BrokerSession, type Inbound } from "../protocol/session/broker.ts";
 import type { AttachKey, Effect, Offer, Output, SessionRecord, UsageReport } from "../protocol/session/effects.ts";
 import type { Letter, Redriven } from "../protocol/session/redrive.ts";
 import { isEnded } from "../protocol/session/states.ts";
-import { otherSide, type Side } from "../protocol/session/tasks.ts";
+import { otherSide } from "../protocol/session/tasks.ts";
 import { nextDeadline } from "../protocol/session/timers.ts";
-import { errorLine, packFrames } from "../protocol/wire/codec.ts";
-import type { AgentObject } from "./agent-object.ts";
+import { packFrames } from "../protocol/wire/codec.ts";
 import type { ObjectEnv } from "./env.ts";
 import { freshId } from "./fresh-id.ts";
 import { identityOf } from "./identity.ts";
 import { decodeDirect, decodeRelayed, type Read } from "./reading.ts";
 import type { Answer, Sender } from "./rpc.ts";
+import { Delivery, freshDirectKey } from "./session-delivery.ts";
 import { factsOf, type HistoryPage, type HistoryQuery, readHistory, type SessionFacts } from "./session-history.ts";
 import { makeOffer, tellForgotten, tellState } from "./session-notices.ts";
 import {
@@ -23,6 +23,7 @@ import {
   readDeadLetters,
   redrive,
   sideOf,
+  standingFor,
 } from "./session-redrive.ts";
 import { SessionStore } from "./session-store.ts";
 import {
@@ -30,15 +31,11 @@ import {
   closeIfRevoked,
   closeSocket,
   Gate,
-  liveSocket,
-  openSocket,
   openSockets,
   reciprocate,
   type SocketFacts,
+  socketFacts,
 } from "./sockets.ts";
-
-/** Attachments by a direct socket; those by an agent's connection are named by its `AgentObject`. */
-const isDirect = (attach: AttachKey) => attach.startsWith("d");
 
 const mint = { id: freshId, epoch: () => crypto.randomUUID() };
 
@@ -56,7 +53,11 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   readonly #gate = new Gate();
   /** The alarm as it is set, so that it is written only when it changes. */
   #alarm: number | undefined;
-  readonly #agents = new Map<Side, DurableObjectStub<AgentObject>>();
+  readonly #delivery = new Delivery(this.ctx, {
+    session_id: () => this.#session.record?.session_id,
+    agent: (side) => this.env.AGENTS.getByName(`${this.#account}/${this.#session.record?.agents[side] ?? ""}`),
+    lost: (side, attach) => this.#perform(this.#session.detached(side, attach, Date.now())),
+  });
 
   constructor(ctx: DurableObjectState, env: ObjectEnv) {
     super(ctx, env);
@@ -98,7 +99,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   expel(agent: string, code: number, reason: string): void {
     this.#perform(this.#session.expel(agent, code, reason, Date.now()));
     for (const socket of openSockets(this.ctx)) {
-      if ((socket.deserializeAttachment() as SocketFacts).agent === agent) closeSocket(socket, code, reason);
+      if (socketFacts(socket).agent === agent) closeSocket(socket, code, reason);
     }
   }
 
@@ -110,14 +111,14 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     const isOpen = this.#session.isParticipant(identity.agent) && this.#session.record?.state !== "pending";
     if (!isOpen) return new Response(null, { status: 404 });
     const now = Date.now();
-    const facts: SocketFacts = { ...identity, key: `d${crypto.randomUUID()}`, seenAt: now };
+    const facts: SocketFacts = { ...identity, key: freshDirectKey(), seenAt: now };
     const response = acceptSocket(this.ctx, facts);
     this.ctx.waitUntil(closeIfRevoked(this.ctx, this.env.DB, facts, now));
     return response;
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
-    const facts = socket.deserializeAttachment() as SocketFacts;
+    const facts = socketFacts(socket);
     if (!this.#gate.admits(socket, facts, Date.now())) return;
     const answering: Answering = {
       attach: facts.key,
@@ -132,11 +133,11 @@ export class SessionObject extends DurableObject<ObjectEnv> {
 
   override webSocketClose(socket: WebSocket, code: number): void {
     reciprocate(socket, code);
-    this.#detached(socket.deserializeAttachment() as SocketFacts);
+    this.#detached(socketFacts(socket));
   }
 
   override webSocketError(socket: WebSocket): void {
-    this.#detached(socket.deserializeAttachment() as SocketFacts);
+    this.#detached(socketFacts(socket));
   }
 
   #detached(facts: SocketFacts): void {
@@ -183,14 +184,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
 
   /** To the source: how this session stands as a target. Undefined where it is not the agent's. */
   redriveStanding(agent: string, source: string): RedriveStanding | undefined {
-    const { record } = this.#session;
-    const side = sideOf(record, agent);
-    if (record === undefined || side === undefined) return undefined;
-    return {
-      peer: record.agents[otherSide(side)],
-      state: record.state,
-      through: this.#store.redrivenThrough(source, side),
-    };
+    return standingFor(this.#session.record, this.#store, agent, source);
   }
 
   /** From the source: dead letters of the agent's. Undefined where the session is not active. */
@@ -249,13 +243,14 @@ export class SessionObject extends DurableObject<ObjectEnv> {
       case "reply":
         return answering?.reply(effect.lines);
       case "send":
-        return this.#send(effect.to, effect.attach, effect.frames);
+        return this.#delivery.send(effect.to, effect.attach, effect.frames);
       case "replay":
-        return this.#send(effect.to, effect.attach, [
+        return this.#delivery.send(effect.to, effect.attach, [
           ...this.#store.frames(otherSide(effect.to), effect.first, effect.last),
         ]);
       case "close":
-        return this.#close(effect.attach, effect.code, effect.reason, answering);
+        if (answering?.attach === effect.attach) return answering.close(effect.code, effect.reason);
+        return this.#delivery.close(effect.attach, effect.code, effect.reason);
       case "offer":
         return this.ctx.waitUntil(this.#offer(effect.to, effect));
       case "index":
@@ -263,59 +258,6 @@ export class SessionObject extends DurableObject<ObjectEnv> {
       case "erase":
         return this.ctx.waitUntil(this.#erase(effect.session_id));
     }
-  }
-
-  #send(to: Side, attach: AttachKey, frames: string[]): void {
-    if (isDirect(attach)) {
-      const socket = liveSocket(this.ctx, attach, Date.now());
-      if (socket === undefined) return this.#lost(to, attach);
-      for (const frame of frames) socket.send(frame);
-      return;
-    }
-    // Not awaited: the answer to the sender must not wait for the receiver. Calls on one stub arrive in order.
-    const delivered = this.#agent(to).deliver(attach, frames);
-    this.ctx.waitUntil(
-      delivered.then(
-        (taken) => (taken ? undefined : this.#lost(to, attach)),
-        async () => {
-          this.#agents.delete(to);
-          this.#lost(to, attach);
-          // Its socket may well live, and it waits for us: it is told to attach again (A5). If that fails too its object is
-          // in such a state that its sockets go with it.
-          const session_id = this.#session.record?.session_id;
-          if (session_id === undefined) return;
-          const told = this.#agent(to).deliver(attach, [errorLine({ reason: "relay_lost", session_id })]);
-          await told.catch((cause) =>
-            console.warn(JSON.stringify({ event: "relay_lost_untold", session_id, cause: String(cause) })),
-          );
-        },
-      ),
-    );
-  }
-
-  #lost(side: Side, attach: AttachKey): void {
-    this.#perform(this.#session.detached(side, attach, Date.now()));
-  }
-
-  #close(attach: AttachKey, code: number, reason: string, answering: Answering | undefined): void {
-    if (answering?.attach === attach) answering.close(code, reason);
-    else if (isDirect(attach)) {
-      const socket = openSocket(this.ctx, attach);
-      if (socket !== undefined) closeSocket(socket, code, reason);
-    }
-  }
-
-  #agent(side: Side): DurableObjectStub<AgentObject> {
-    let stub = this.#agents.get(side);
-    if (stub === undefined) {
-      stub = this.#agentNamed(this.#session.record?.agents[side] ?? "");
-      this.#agents.set(side, stub);
-    }
-    return stub;
-  }
-
-  #agentNamed(agent: string): DurableObjectStub<AgentObject> {
-    return this.env.AGENTS.getByName(`${this.#account}/${agent}`);
   }
 
   async #offer(to: string, offer: Offer): Promise<void> {
@@ -336,6 +278,6 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     this.#session = new BrokerSession(this.#store, mint);
     this.#account = undefined;
     this.#alarm = undefined;
-    this.#agents.clear();
+    this.#delivery.forget();
   }
 }

@@ -54,6 +54,18 @@ export function sideOf(record: Readonly<SessionRecord> | undefined, agent: strin
   return side === 0 || side === 1 ? side : undefined;
 }
 
+/** How a session stands as the target of the agent's letters. Undefined where it is not the agent's. */
+export function standingFor(
+  record: Readonly<SessionRecord> | undefined,
+  store: SessionStore,
+  agent: string,
+  source: string,
+): RedriveStanding | undefined {
+  const side = sideOf(record, agent);
+  if (record === undefined || side === undefined) return undefined;
+  return { peer: record.agents[otherSide(side)], state: record.state, through: store.redrivenThrough(source, side) };
+}
+
 const goesOn = (store: SessionStore, type: string, task_id?: string, cancelled?: ReadonlySet<string>): boolean =>
   task_id === undefined
     ? isRedrivable(type)

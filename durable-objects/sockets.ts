@@ -20,6 +20,9 @@ export interface SocketFacts extends Identity {
   seenAt: number;
 }
 
+/** What `acceptSocket` gave it to remember. */
+export const socketFacts = (socket: WebSocket): SocketFacts => socket.deserializeAttachment();
+
 /** Accepts an upgrade. The socket is tagged with its key, and carries its facts. */
 export function acceptSocket<Facts extends SocketFacts>(ctx: DurableObjectState, facts: Facts): Response {
   ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.request, heartbeat.response));
@@ -52,7 +55,7 @@ export function isSilent(ctx: DurableObjectState, socket: WebSocket, { seenAt }:
 /** The open socket of that key whose client is there. */
 export function liveSocket(ctx: DurableObjectState, key: string, now: number): WebSocket | undefined {
   const socket = openSocket(ctx, key);
-  return socket && isSilent(ctx, socket, socket.deserializeAttachment() as SocketFacts, now) ? undefined : socket;
+  return socket && isSilent(ctx, socket, socketFacts(socket), now) ? undefined : socket;
 }
 
 /** Every open socket of the object. */
