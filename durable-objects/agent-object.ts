@@ -7,7 +7,8 @@ import type { ClientEnvelope, FromClient } from "../protocol/wire/envelope.ts";
 import { closeCodeOf, closeCodes, type ErrorReason } from "../protocol/wire/errors.ts";
 import type { Uuid } from "../protocol/wire/ids.ts";
 import { announcedLimits, limits } from "../protocol/wire/limits.ts";
-import { routeFrame, type Step } from "../protocol/wire/route.ts";
+import { LookupRate } from "../protocol/wire/rate.ts";
+import { opensSession, routeFrame, type Step } from "../protocol/wire/route.ts";
 import { Directory } from "./agent-directory.ts";
 import { Places } from "./agent-places.ts";
 import { Relay, refuseLines } from "./agent-relay.ts";
@@ -44,6 +45,8 @@ export class AgentObject extends DurableObject<ObjectEnv> {
   readonly #directory: Directory;
   readonly #relay: Relay;
   readonly #gate = new Gate();
+  /** In memory: an object that lost it had no flood. */
+  readonly #lookups = new LookupRate(Date.now());
 
   constructor(ctx: DurableObjectState, env: ObjectEnv) {
     super(ctx, env);
@@ -88,6 +91,8 @@ export class AgentObject extends DurableObject<ObjectEnv> {
       if (close !== undefined) closeSocket(socket, close, "see the ERROR before this");
     } else if (step.to === "connection") this.#takeOwn(socket, facts, step.envelope);
     else if (!facts.registered) refuseLines(socket, step.lines, "not_registered");
+    else if (opensSession(step) && !this.#lookups.admits(Date.now()))
+      refuseLines(socket, step.lines, "too_many_lookups");
     else this.#relay.take(socket, facts, step);
   }
 
@@ -99,8 +104,11 @@ export class AgentObject extends DurableObject<ObjectEnv> {
     }
     if (envelope.type === "REGISTER") return this.#register(socket, facts, envelope);
     if (!facts.registered) return say(socket, errorLine({ reason: "not_registered", ...id }));
-    if (envelope.type === "CAPABILITY_ANNOUNCE") return this.#announce(socket, facts, envelope);
-    if (envelope.type === "AGENT_QUERY") return this.#query(socket, facts, envelope);
+    if (envelope.type === "CAPABILITY_ANNOUNCE" || envelope.type === "AGENT_QUERY") {
+      if (!this.#lookups.admits(Date.now())) return say(socket, errorLine({ reason: "too_many_lookups", ...id }));
+      if (envelope.type === "AGENT_QUERY") return this.#query(socket, facts, envelope);
+      return this.#announce(socket, facts, envelope);
+    }
     if (envelope.type === "PAUSE" || envelope.type === "RESUME") this.#relay.toAll(socket, facts, envelope.type);
   }
 

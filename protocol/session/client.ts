@@ -37,6 +37,11 @@ export type ClientState =
 export type ClientEvent =
   | { kind: "accepted"; capabilities: Capability[] }
   | { kind: "resumed" }
+  /**
+   * The `data` of TASK_REQUESTs that were stored while nothing the broker said was heard: if it refused one of them (T9), that is
+   * lost. Ask again for those that are open (A11).
+   */
+  | { kind: "unheard"; requests: readonly string[] }
   /** Work through `sent` may have been taken in an earlier life; `requested` are tasks that this agent asked for then. */
   | { kind: "recovered"; sent: number; requested: readonly Uuid[] }
   | { kind: "work"; envelope: DeliveredEnvelope }
@@ -65,6 +70,8 @@ export class ClientSession {
   readonly #ids: Uuid[] = [];
   /** The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1). */
   #flying = 0;
+  /** What is acknowledged before an attachment is made again: its ERRORs may be lost. */
+  #unheard: Outgoing[] = [];
   /** The id of the SESSION_RESUME that waits for its answer. */
   #question: Uuid | undefined;
   readonly #mint: () => Uuid;
@@ -330,7 +337,11 @@ export class ClientSession {
     this.#out.rewind(data.received);
     this.#flying = 0;
     this.#paused = false;
-    return [...receipts, { kind: "resumed" }];
+    // Once a side has closed, nothing more is asked: every task ends with the session.
+    const isClosing = this.#closeSeq !== undefined || this.#isPeerClosed;
+    const requests = isClosing ? [] : this.#unheard.flatMap(({ line }) => requestIn(line));
+    this.#unheard = [];
+    return [...receipts, { kind: "resumed" }, ...(requests.length > 0 ? [{ kind: "unheard", requests } as const] : [])];
   }
 
   #recovered(data: FromBroker<"SESSION_RESUMED">["data"], limit: number): ClientEvent[] {
@@ -349,7 +360,8 @@ export class ClientSession {
 
   #receipts(stored: number, delivered: number, limit: number): ClientEvent[] {
     const before = this.#out.acked + this.#delivered;
-    this.#out.acknowledge(stored);
+    const done = this.#out.acknowledge(stored);
+    if (this.#state.name === "resuming") this.#unheard.push(...done);
     this.#delivered = Math.max(this.#delivered, delivered);
     this.#limit = Math.max(this.#limit, limit);
     if (this.#out.acked + this.#delivered === before) return [];
@@ -358,6 +370,7 @@ export class ClientSession {
 
   #fault(fault: FromBroker<"ERROR">): ClientEvent[] {
     switch (fault.data.reason) {
+      case "too_many_lookups":
       case "relay_lost":
         // The question itself may be what was lost: it is asked again, whatever it was.
         this.reattach();
@@ -394,6 +407,12 @@ export class ClientSession {
     return [{ kind: "ended", reason, detail }];
   }
 }
+
+const requestHead = '{"type":"TASK_REQUEST"';
+
+/** The `data` of a TASK_REQUEST as this end wrote it, or nothing. */
+const requestIn = (line: string): string[] =>
+  line.startsWith(requestHead) ? [line.slice(line.indexOf(',"data":') + ',"data":'.length, -1)] : [];
 
 const mismatchDetail =
   "The broker repeated a number with another envelope: its storage is an older one; the session cannot go on.";

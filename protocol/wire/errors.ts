@@ -103,6 +103,13 @@ export const errors = {
     "Frames come too fast. This one was taken: put more into each, or the connection is closed (4529).",
     { processed: "yes" },
   ),
+  too_many_lookups: fault(
+    "resource_exhausted",
+    429,
+    "envelope",
+    "Queries, announcements and new sessions come too fast. Send this again in a second.",
+    { retryable: true },
+  ),
   not_on_direct: fault(
     "failed_precondition",
     409,

@@ -92,6 +92,10 @@ export const limits = {
   rateWarningsMax: 3,
   /** … within this time. */
   rateWarningsWithinMs: 10 * second,
+  /** L29. What an agent may ask of the registry in a second, on average: queries, announcements, sessions to open … */
+  lookupsPerSecond: 100,
+  /** … and how many at once after a quiet time. */
+  lookupsBurst: 1000,
   /** L15. A client attaches a session again when its oldest frame has had no acknowledgement for this long. */
   ackStallMs: 30 * second,
   /** L28. … and when nothing of what it waits for in an attached session has moved for this long. */
@@ -148,6 +152,7 @@ export function assertLimits(l: { [K in keyof typeof limits]: number } = limits)
     [l.offerTtlMsMax <= l.sessionIdleMs, "an offer does not outlive the session that it would open"],
     [l.offersMax <= l.openSessionsMax, "an agent can accept what it was offered"],
     [l.candidatesAtOnce <= l.candidatesMax, "a wave is a part of the candidates"],
+    [l.openSessionsMax <= l.lookupsBurst, "an agent may open all the sessions that it may have"],
     [l.framesPerSecond <= l.framesBurst, "what is allowed in a second may come at once"],
     [
       l.rateWarningsMax * l.rateWarningEveryMs < l.rateWarningsWithinMs,

@@ -66,6 +66,9 @@ export function routeFrame(text: string): Step[] {
   return steps;
 }
 
+/** Whether a SESSION_INIT is among the lines: it costs the registry something. */
+export const opensSession = ({ peer, seeks }: SessionLines): boolean => peer !== undefined || seeks !== undefined;
+
 /** One that cannot be read seeks nobody: the session says what is wrong with it. */
 function partyOf(line: string): Pick<SessionLines, "peer" | "seeks"> {
   const decoded = decodeClientLine(line);

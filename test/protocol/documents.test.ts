@@ -44,6 +44,7 @@ describe("docs/PROTOCOL.md", () => {
     ["L14", [l.heartbeatIntervalMs, l.heartbeatTimeoutMs]],
     ["L15", [l.ackStallMs]],
     ["L28", [l.deliveryStallMs]],
+    ["L29", [l.lookupsPerSecond, l.lookupsBurst]],
     ["L16", [l.reconnectBaseMs, l.reconnectMaxMs]],
     ["L18", [l.deadlineMsMax]],
     ["L19", [l.deadlineGraceMs]],

@@ -93,4 +93,28 @@ describe("a client", () => {
     expect(b.receive(first)).toEqual([]);
     expect(b.receive({ ...first, id: mint() })).toMatchObject([{ kind: "ended", reason: "stream_mismatch" }]);
   });
+
+  it("[A11] learns by the resume which requests were stored unheard, and only those", () => {
+    const link = Link.open();
+    const { a } = half(link);
+    const task = (n: number) => ({ task_id: mint(), capability: "c", input: n });
+    const [heard, unheard] = [task(1), task(2)];
+    a.send("TASK_REQUEST", mint(), heard);
+    link.run();
+    a.send("TASK_REQUEST", mint(), unheard);
+    a.send("MESSAGE", mint(), { content: 1 });
+    // Stored; the answer, a refusal perhaps, goes down with the connection.
+    link.loses = (to) => to === link.a;
+    link.run();
+    link.loses = undefined;
+    link.a.heard = [];
+    link.a.reconnect();
+    link.run();
+    const events = link.a.heard.filter((event) => event.kind === "unheard" || event.kind === "resumed");
+    expect(events).toEqual([{ kind: "resumed" }, { kind: "unheard", requests: [JSON.stringify(unheard)] }]);
+    link.a.heard = [];
+    link.a.reconnect();
+    link.run();
+    expect(link.a.heard.map(({ kind }) => kind)).not.toContain("unheard");
+  });
 });

@@ -1,7 +1,7 @@
 // The token bucket of a connection, in virtual time.
 import { expect, it } from "vitest";
 import { limits } from "../../protocol/wire/limits.ts";
-import { FrameRate, type RateVerdict } from "../../protocol/wire/rate.ts";
+import { FrameRate, LookupRate, type RateVerdict } from "../../protocol/wire/rate.ts";
 
 const { framesBurst, framesPerSecond, rateWarningEveryMs, rateWarningsMax, rateWarningsWithinMs } = limits;
 
@@ -39,4 +39,13 @@ it("[L23] a clock that goes back gives no frames and takes none", () => {
   const rate = new FrameRate(10_000);
   expect(heard(rate, framesBurst, 0)).toEqual([]);
   expect(heard(rate, 1, 0)).toEqual(["warn"]);
+});
+
+it("[L29] lookups: a burst, then so many a second", () => {
+  const rate = new LookupRate(0);
+  const admitted = (asked: number, now: number) =>
+    Array.from({ length: asked }, () => rate.admits(now)).filter(Boolean).length;
+  expect(admitted(limits.lookupsBurst + 5, 0)).toBe(limits.lookupsBurst);
+  expect(admitted(limits.lookupsPerSecond * 2, 1000)).toBe(limits.lookupsPerSecond);
+  expect(admitted(1, 1000)).toBe(0);
 });

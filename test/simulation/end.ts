@@ -196,6 +196,8 @@ export class End {
       totals.resumes++;
       this.#heldFor = 0;
       this.pausing.attached();
+    } else if (event.kind === "unheard") {
+      for (const data of event.requests) this.say("TASK_REQUEST", data);
     } else if (event.kind === "fault" && event.fault.data.reason === "relay_lost") this.#hold();
     this.app.hear(event);
   }

@@ -12,6 +12,7 @@ export type Start =
 export type HeardEvent =
   | { kind: "accepted"; capabilities: unknown[] }
   | { kind: "resumed" }
+  | { kind: "unheard"; requests: readonly string[] }
   | { kind: "recovered"; sent: number; requested: readonly string[] }
   | { kind: "work"; seq: DeliveredEnvelope["seq"] }
   | { kind: "receipts"; stored: number; delivered: number }

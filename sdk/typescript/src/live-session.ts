@@ -215,6 +215,8 @@ export class LiveSession implements Session {
         this.#hold.healed();
         this.route?.settled();
         return this.#pausing.attached();
+      case "unheard":
+        return this.#requests.askAgain(event.requests);
       case "recovered":
         this.#hold.healed();
         this.#sentBefore = event.sent;
@@ -224,7 +226,7 @@ export class LiveSession implements Session {
       case "flow":
         return this.#host.tell({ type: event.paused ? "paused" : "resumed", session: this });
       case "fault":
-        if (event.fault.data.reason === "relay_lost") {
+        if (event.fault.data.reason === "relay_lost" || event.fault.data.reason === "too_many_lookups") {
           this.#hold.hold(this.#host.random(), () => this.#host.wake(this));
         }
         if (this.#requests.refused(event.fault)) return;

@@ -41,6 +41,7 @@ class RequestedTask implements Task {
       this.fail(sent.refused);
     } else {
       this.#sent = sent;
+      this.requestId = sent.id;
       this.stored = sent.stored;
     }
   }
@@ -53,10 +54,8 @@ class RequestedTask implements Task {
     return this.#sent?.delivered ?? rejected(this.#refusal);
   }
 
-  /** The id of its TASK_REQUEST. */
-  get requestId(): Uuid | undefined {
-    return this.#sent?.id;
-  }
+  /** The id of its latest TASK_REQUEST: what a refusal answers. */
+  requestId: Uuid | undefined;
 
   cancel(reason?: string): void {
     this.#cancel(reason);
@@ -123,6 +122,20 @@ export class Requests {
     if (signal !== undefined) task.watch(signal);
     this.#open.set(id, task);
     return task;
+  }
+
+  /** The broker may have refused these, and nobody heard it: the same task asked for again is not run twice (A11). */
+  askAgain(requests: readonly string[]): void {
+    for (const data of requests) {
+      const { task_id } = JSON.parse(data) as { task_id: Uuid };
+      const task = this.#open.get(task_id);
+      if (task === undefined) continue;
+      try {
+        task.requestId = this.#say("TASK_REQUEST", data, false).id;
+      } catch {
+        // The session is closing: the task ends with it.
+      }
+    }
   }
 
   #cancel(task_id: Uuid, reason: string | undefined): void {

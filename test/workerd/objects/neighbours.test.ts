@@ -43,6 +43,27 @@ it.each([plain, plainDirect])(
   },
 );
 
+it("[C10, L29] too many questions to the registry are refused, sessions go on, and later they are answered", async () => {
+  const start = Date.now();
+  vi.useFakeTimers({ toFake: ["Date"], now: start });
+  const duo = await Duo.open(plain);
+  const { a, b } = duo;
+  const query = () => ({ type: "AGENT_QUERY", id: uuid(), data: { limit: 1 } });
+  const asked = Array.from({ length: limits.lookupsBurst + 10 }, query);
+  for (let i = 0; i < asked.length; i += 100) await a.tell(...asked.slice(i, i + 100));
+  const last = asked.at(-1);
+  expect((await a.errorAbout(last?.id)).reason).toBe("too_many_lookups");
+  const init = { type: "SESSION_INIT", id: uuid(), session_id: uuid(), to: b.name, data: {} };
+  const announce = { type: "CAPABILITY_ANNOUNCE", id: uuid(), data: { capabilities: [] } };
+  await a.tell(init, announce, duo.message(1));
+  for (const { id } of [init, announce]) expect((await a.errorAbout(id)).reason).toBe("too_many_lookups");
+  expect(await b.socket.contents()).toEqual([1]);
+  vi.setSystemTime(start + 1_000);
+  const again = query();
+  await a.tell(again);
+  await a.connection.next("AGENT_LIST", ({ in_reply_to }) => in_reply_to === again.id);
+});
+
 everyWay(
   "[C8] draining: GOAWAY, then 4503, on every path; the agent comes back and goes on where it was",
   async (way) => {

@@ -190,6 +190,17 @@ ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
                 "the connection is closed (4529)."
             ),
         ),
+        "too_many_lookups": ErrorEntry(
+            code="resource_exhausted",
+            status=429,
+            scope="envelope",
+            retryable=True,
+            processed="no",
+            detail=(
+                "Queries, announcements and new sessions come too fast. Send this "
+                "again in a second."
+            ),
+        ),
         "not_on_direct": ErrorEntry(
             code="failed_precondition",
             status=409,

@@ -92,6 +92,11 @@ module Agentworks
           detail: 'Frames come too fast. This one was taken: put more into each, or the connection is ' \
             'closed (4529).'
         ).freeze,
+        too_many_lookups: ErrorEntry.new(
+          code: :resource_exhausted, status: 429, scope: :envelope,
+          retryable: true, processed: :no, closes: nil,
+          detail: 'Queries, announcements and new sessions come too fast. Send this again in a second.'
+        ).freeze,
         not_on_direct: ErrorEntry.new(
           code: :failed_precondition, status: 409, scope: :envelope,
           retryable: false, processed: :no, closes: nil,
