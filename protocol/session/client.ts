@@ -42,8 +42,11 @@ export type ClientEvent =
    * lost. Ask again for those that are open (A11).
    */
   | { kind: "unheard"; requests: readonly string[] }
-  /** Work through `sent` may have been taken in an earlier life; `requested` are tasks that this agent asked for then. */
-  | { kind: "recovered"; sent: number; requested: readonly Uuid[] }
+  /**
+   * Work through `sent` may have been taken in an earlier life; `requested` are tasks that this agent asked for then. closing: that
+   * life or the peer has closed the session; nothing more is to be said in it.
+   */
+  | { kind: "recovered"; sent: number; requested: readonly Uuid[]; closing: boolean }
   | { kind: "work"; envelope: DeliveredEnvelope }
   | { kind: "receipts"; stored: number; delivered: number }
   | { kind: "flow"; paused: boolean }
@@ -65,7 +68,8 @@ export class ClientSession {
   #saidTaken = 0;
   #paused = false;
   #closeSeq: number | undefined;
-  #isPeerClosed = false;
+  /** Somebody else closed: the peer, or an earlier life. */
+  #isClosed = false;
   /** The ids of the last work that came, by `seq` modulo the window. */
   readonly #ids: Uuid[] = [];
   /** The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1). */
@@ -145,7 +149,7 @@ export class ClientSession {
   get awaited(): string | undefined {
     if (this.#state.name !== "ready") return undefined;
     const isDone = this.#out.waiting === 0 && this.#delivered >= this.#out.acked;
-    const isClosing = this.#closeSeq !== undefined || this.#isPeerClosed;
+    const isClosing = this.#closeSeq !== undefined || this.#isClosed;
     return isDone && !isClosing ? undefined : `${this.#out.acked} ${this.#delivered} ${this.#taken}`;
   }
 
@@ -269,7 +273,8 @@ export class ClientSession {
   /** One envelope of the broker's for this session. */
   receive(envelope: BrokerEnvelope): ClientEvent[] {
     if (this.#state.name === "ended") return [];
-    if (isDelivered(envelope)) return this.#receiveWork(envelope);
+    // Before it is known where the stream stands nothing of it can be taken: it comes again.
+    if (isDelivered(envelope)) return this.#state.name === "recovering" ? [] : this.#receiveWork(envelope);
     switch (envelope.type) {
       case "SESSION_ACCEPT":
         return this.#accepted(envelope);
@@ -312,7 +317,7 @@ export class ClientSession {
     }
     this.#in.last = envelope.seq;
     this.#ids[slot] = envelope.id;
-    if (envelope.type === "SESSION_CLOSE") this.#isPeerClosed = true;
+    if (envelope.type === "SESSION_CLOSE") this.#isClosed = true;
     return [{ kind: "work", envelope }];
   }
 
@@ -354,8 +359,9 @@ export class ClientSession {
     this.#saidTaken = taken;
     this.#delivered = delivered;
     this.#limit = limit;
+    this.#isClosed = data.state === "closing";
     this.#state = { name: "ready" };
-    return [{ kind: "recovered", sent, requested }];
+    return [{ kind: "recovered", sent, requested, closing: this.#isClosed }];
   }
 
   #receipts(stored: number, delivered: number, limit: number): ClientEvent[] {
@@ -388,6 +394,12 @@ export class ClientSession {
         // They refuse INIT or ACCEPT. Once the session is open the question was a late copy, and its answer is about nothing.
         if (this.#state.name !== "offering" && this.#state.name !== "accepting") return [{ kind: "fault", fault }];
         return this.#end(fault.data.reason, fault.data.detail);
+      case "session_not_pending":
+        // An earlier life of this agent had accepted it already: this one asks where that came to (A8).
+        if (this.#state.name !== "accepting") return [{ kind: "fault", fault }];
+        if (this.#out.next > 1) return this.#end(fault.data.reason, fault.data.detail);
+        this.#state = { name: "recovering", asked: false };
+        return [];
       case "session_unknown":
       case "session_closed":
       case "session_damaged":

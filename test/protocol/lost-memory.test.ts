@@ -1,6 +1,7 @@
 // Agents that lost their memory: what they are told of their own past, and what comes again.
 import { describe, expect, it } from "vitest";
-import { memories, mint } from "./link.ts";
+import { ClientSession } from "../../protocol/session/client.ts";
+import { type End, Link, memories, mint } from "./link.ts";
 import { deafen, errorsOf, last, Raw, said } from "./raw.ts";
 
 const lost = (link: Raw) => link.of("SESSION_RESUME", { data: { received: null } });
@@ -82,5 +83,70 @@ describe.each(memories)("an agent without memory (evicting: $evicting)", (option
     link.say(link.b, link.ack(1));
     link.say(link.a, lost(link));
     expect(last(link.a, "SESSION_RESUMED").data).toMatchObject({ outcome: "closed", received: 1 });
+  });
+});
+
+/** Another life of that agent, on a connection of its own. */
+function begin(end: End, session: ClientSession): void {
+  end.session = session;
+  deafen(end);
+  end.reconnect();
+}
+
+const kindsOf = (end: End) => end.heard.map(({ kind }) => kind);
+
+describe.each(memories)("the client half of a life without memory (evicting: $evicting)", (options) => {
+  it("[N3, A8] accepts an offer that an earlier life had accepted: it asks where that came to", () => {
+    const link = new Link(options);
+    link.a.session = ClientSession.offer(link.session_id, "analyst", undefined, mint);
+    link.run();
+    link.a.session.send("MESSAGE", mint(), { content: "one" });
+    link.run();
+    const offer = said(link.b, "SESSION_INIT")[0];
+    if (offer === undefined) throw new Error("no offer came");
+    begin(link.b, ClientSession.accept(offer, mint));
+    link.a.session.send("MESSAGE", mint(), { content: "two" });
+    link.run();
+    expect(errorsOf(link.b)).toEqual(["session_not_pending"]);
+    expect(kindsOf(link.b)).toEqual(expect.arrayContaining(["recovered", "work"]));
+    expect(link.b.work().at(-1)).toEqual({ content: "two" });
+    link.b.session?.send("MESSAGE", mint(), { content: "three" });
+    link.run();
+    expect(link.a.work()).toEqual([{ content: "three" }]);
+  });
+
+  it("[A8] takes no work before it knows where the stream stands: then it comes, marked by `sent`", () => {
+    const link = Link.open(options);
+    link.b.takes = false;
+    link.a.session?.send("MESSAGE", mint(), { content: "one" });
+    link.run();
+    begin(link.b, ClientSession.recover(link.session_id, "planner", mint));
+    link.b.takes = true;
+    link.loses = (_, frame) => frame.includes("SESSION_RESUMED");
+    link.run();
+    expect(said(link.b, "MESSAGE")).toHaveLength(1);
+    expect(link.b.heard).toEqual([]);
+    link.loses = undefined;
+    link.b.session?.reattach();
+    link.run();
+    expect(kindsOf(link.b)).toEqual(["recovered", "work"]);
+    expect(link.b.heard[0]).toMatchObject({ sent: 1, closing: false });
+    expect(link.a.heard.at(-1)).toEqual({ kind: "receipts", stored: 1, delivered: 1 });
+  });
+
+  it("[A8, N8] learns that an earlier life has closed: it says nothing more, takes what is left, and the session ends", () => {
+    const link = Link.open(options);
+    link.b.takes = false;
+    link.a.session?.send("MESSAGE", mint(), { content: "one" });
+    link.run();
+    link.b.session?.send("SESSION_CLOSE", mint(), {});
+    link.run();
+    begin(link.b, ClientSession.recover(link.session_id, "planner", mint));
+    link.b.takes = true;
+    link.run();
+    expect(link.b.heard[0]).toMatchObject({ kind: "recovered", closing: true });
+    expect(link.b.work()).toEqual([{ content: "one" }]);
+    expect(link.b.heard.at(-1)).toMatchObject({ kind: "ended", reason: "closed" });
+    expect(link.a.heard.at(-1)).toMatchObject({ kind: "ended", reason: "closed" });
   });
 });

@@ -26,7 +26,7 @@ export class LiveSession implements Session {
   route: Connection | undefined;
   /** Whether this program did not open it: a peer did, or an earlier life of this agent. */
   readonly offered: boolean;
-  readonly recovered: boolean;
+  recovered: boolean;
   requested: readonly string[] = [];
   /** Work through this `seq` may have been taken in an earlier life. */
   #sentBefore = 0;
@@ -219,8 +219,10 @@ export class LiveSession implements Session {
         return this.#requests.askAgain(event.requests);
       case "recovered":
         this.#hold.healed();
+        this.recovered = true;
         this.#sentBefore = event.sent;
         this.requested = event.requested;
+        if (event.closing) this.#outgoing.shut(wireError("session_closed"));
         this.#opening.resolve();
         return this.#host.opened(this);
       case "flow":
