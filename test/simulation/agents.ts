@@ -1,10 +1,16 @@
-// The responder's agent, as far as offers go: it hands one to its connection, and keeps it for the next where it may wait.
-import type { Offer } from "../../protocol/session/effects.ts";
+// The two agents' objects, as far as this session goes: the offer that waits for an answer, whose list has the session, and what
+// REGISTER is answered with. What they are told arrives or not, each by itself, as in `tellState`.
+import type { Offer, SessionRecord } from "../../protocol/session/effects.ts";
+import { isLive } from "../../protocol/session/states.ts";
+import { announcedLimits, limits } from "../../protocol/wire/limits.ts";
+import type { Connection } from "./network.ts";
 import type { World } from "./world.ts";
 
-export class Offers {
+export class Agents {
   readonly #world: World;
   #offer: Offer | undefined;
+  /** Whose list has the session. */
+  readonly #lists: [boolean, boolean] = [false, false];
 
   constructor(world: World) {
     this.#world = world;
@@ -12,17 +18,42 @@ export class Offers {
 
   /** Takes an offer. False when nobody is there and it may not wait. */
   keep(offer: Offer): boolean {
-    if (!this.#world.ends[1].relay?.known && !offer.waits) return false;
+    const { relay } = this.#world.ends[1];
+    if (!relay?.known && !offer.waits) return false;
     this.#offer = offer;
-    this.registered();
+    if (relay !== undefined) this.#handOver(relay);
     return true;
   }
 
-  /** The agent has a connection: it gets the offer that waits for it, until it answers. */
-  registered(): void {
-    const { ends, network, clock } = this.#world;
-    const { relay, session } = ends[1];
-    if (this.#offer === undefined || relay === undefined || session !== undefined) return;
-    if (clock.now < this.#offer.until) network.deliver(relay, [this.#offer.line]);
+  /** An agent has a new connection: it hears of the session that lives, and gets the offer that waits for it. */
+  registers(connection: Connection): void {
+    const { clock, network, mint, ends, session_id } = this.#world;
+    clock.after(network.latency() + connection.lag, () => {
+      if (!connection.known || connection.swallows) return;
+      const { side } = connection;
+      const sessions = this.#lists[side] ? [{ session_id, peer: ends[side === 0 ? 1 : 0].name }] : [];
+      const heartbeat_ms = limits.heartbeatIntervalMs;
+      const data = { agent: ends[side].name, account: "local", limits: announcedLimits, heartbeat_ms, sessions };
+      const welcome = { type: "REGISTER_ACK", id: mint(), in_reply_to: mint(), data };
+      network.deliver(connection, [JSON.stringify(welcome)]);
+      if (side === 1) this.#handOver(connection);
+    });
+  }
+
+  #handOver(relay: Connection): void {
+    const { network, clock } = this.#world;
+    if (this.#offer !== undefined && clock.now < this.#offer.until) network.deliver(relay, [this.#offer.line]);
+  }
+
+  /** One of them is told how the session stands. */
+  told(side: 0 | 1, state: SessionRecord["state"]): void {
+    this.#lists[side] = isLive(state);
+    if (side === 1) this.#offer = undefined;
+  }
+
+  /** Whether an agent was told of a session that its present life knows nothing of: it hears of it when it registers next. */
+  isForgotten(side: 0 | 1): boolean {
+    const { session, life } = this.#world.ends[side];
+    return life === "alive" && this.#lists[side] && session === undefined;
   }
 }

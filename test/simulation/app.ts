@@ -6,7 +6,7 @@ import { limits } from "../../protocol/wire/limits.ts";
 import type { End } from "./end.ts";
 import type { World } from "./world.ts";
 
-interface Asked {
+export interface Asked {
   task_id: string;
   data: string;
   open: boolean;
@@ -17,7 +17,8 @@ export class App {
   readonly #end: End;
   /** What it has heard and not taken, by `seq`. */
   #unread: number[] = [];
-  readonly #asked: Asked[] = [];
+  /** What it asked for, in this life and earlier ones: kept where no crash of the client touches it. */
+  readonly asked: Asked[];
   readonly #given: { task_id: string; open: boolean }[] = [];
   #said = 0;
   #asleep = false;
@@ -25,14 +26,17 @@ export class App {
   /** The peer closed, and this side has taken everything up to that. */
   #peerCloseSeq: number | undefined;
 
-  constructor(world: World, end: End) {
+  constructor(world: World, end: End, asked: readonly Asked[]) {
     this.#world = world;
     this.#end = end;
+    this.asked = [...asked];
   }
 
   get #mayTalk(): boolean {
     const { session, ended } = this.#end;
-    return session !== undefined && !ended && !this.#closing && this.#peerCloseSeq === undefined;
+    if (session === undefined || ended || this.#closing || this.#peerCloseSeq !== undefined) return false;
+    // Before a session is open, its application has words for it only where it opened it.
+    return session.state !== "recovering" && session.state !== "accepting";
   }
 
   /** Its turns come again and again. */
@@ -86,7 +90,7 @@ export class App {
     const due = new Date(clock.now + dice.between(-100, 20_000)).toISOString();
     const deadline = dice.chance(0.2) ? `,"deadline":"${due}"` : "";
     const data = `{"task_id":"${task_id}","capability":"work","input":${++this.#said}${deadline}}`;
-    this.#asked.push({ task_id, data, open: true });
+    this.asked.push({ task_id, data, open: true });
     totals.tasks++;
     this.#end.say("TASK_REQUEST", data);
   }
@@ -108,12 +112,12 @@ export class App {
   }
 
   #cancel(): void {
-    const task = this.#oneOf(this.#asked.filter(({ open }) => open));
+    const task = this.#oneOf(this.asked.filter(({ open }) => open));
     if (task !== undefined) this.#end.say("TASK_CANCEL", `{"task_id":"${task.task_id}"}`);
   }
 
   #repeat(): void {
-    const task = this.#oneOf(this.#asked);
+    const task = this.#oneOf(this.asked);
     if (task === undefined) return;
     task.open = true;
     this.#end.say("TASK_REQUEST", task.data);
@@ -122,7 +126,7 @@ export class App {
   #mischief(): void {
     const { dice, mint } = this.#world;
     const given = this.#oneOf(this.#given)?.task_id ?? mint();
-    const asked = this.#oneOf(this.#asked)?.task_id ?? mint();
+    const asked = this.#oneOf(this.asked)?.task_id ?? mint();
     const n = ++this.#said;
     switch (dice.below(5)) {
       case 0:
@@ -157,6 +161,9 @@ export class App {
       if (this.#world.calm || (this.#world.plan.quick[this.#end.side] && !this.#asleep)) {
         this.#takeSome(Number.POSITIVE_INFINITY);
       }
+    } else if (event.kind === "recovered") {
+      this.#closing = event.closing;
+      for (const task of this.asked) task.open = event.requested.includes(task.task_id);
     } else if (event.kind === "receipts" && this.#peerCloseSeq !== undefined) {
       this.#takeSome(Number.POSITIVE_INFINITY);
     }
@@ -165,7 +172,9 @@ export class App {
   #work(envelope: DeliveredEnvelope): void {
     switch (envelope.type) {
       case "TASK_REQUEST":
-        this.#given.push({ task_id: envelope.data.task_id, open: true });
+        // Given again while it is being done: it is done once.
+        if (this.#given.every(({ task_id, open }) => task_id !== envelope.data.task_id || !open))
+          this.#given.push({ task_id: envelope.data.task_id, open: true });
         if (this.#world.calm && this.#mayTalk) this.finish();
         return;
       case "TASK_CANCEL":
@@ -175,7 +184,7 @@ export class App {
         }
         return;
       case "TASK_RESPONSE":
-        for (const task of this.#asked) if (task.task_id === envelope.data.task_id) task.open = false;
+        for (const task of this.asked) if (task.task_id === envelope.data.task_id) task.open = false;
         return;
       case "SESSION_CLOSE":
         this.#peerCloseSeq = envelope.seq;

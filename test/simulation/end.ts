@@ -1,4 +1,4 @@
-// One agent: its connections, its client half driven as the SDK drives it (reconnects with jitter, attaches again after L15,
+// One life of one agent: its connections, its client half driven as the SDK drives it (reconnects with jitter, attaches again after L15,
 // keeps receipts back, holds after a lost relay), and its application.
 import type { ClientEvent, ClientSession } from "../../protocol/session/client.ts";
 import { decodeBrokerFrame, encode, packFrames } from "../../protocol/wire/codec.ts";
@@ -6,7 +6,7 @@ import type { BrokerEnvelope, WorkType } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";
 import { backoffMs } from "../../sdk/typescript/src/backoff.ts";
 import { Pausing, Stall } from "../../sdk/typescript/src/pulse.ts";
-import { App } from "./app.ts";
+import { App, type Asked } from "./app.ts";
 import type { Connection } from "./network.ts";
 import type { World } from "./world.ts";
 
@@ -20,7 +20,10 @@ export class End {
   direct: Connection | undefined;
   /** It has opened a socket of its own: nothing goes over the relay any more. */
   #goesDirect = false;
-  dead = false;
+  /** away: it will be another life of this agent that comes back. */
+  life: "alive" | "away" | "gone" = "alive";
+  /** Work through this `seq` may have been heard in an earlier life. */
+  #sentBefore = 0;
   readonly pausing = new Pausing();
   readonly #answers = new Stall();
   readonly #deliveries = new Stall();
@@ -29,15 +32,23 @@ export class End {
   #heldFor = 0;
   #owes = false;
 
-  constructor(world: World, side: 0 | 1) {
+  /** @param asked what its application asked for in earlier lives */
+  constructor(world: World, side: 0 | 1, asked: readonly Asked[] = []) {
     this.#world = world;
     this.side = side;
     this.name = side === 0 ? "planner" : "analyst";
-    this.app = new App(world, this);
+    this.app = new App(world, this, asked);
   }
 
+  /** Nothing is done by it any more. */
   get ended(): boolean {
-    return this.dead || this.session?.state === "ended";
+    return this.life !== "alive" || this.session?.state === "ended";
+  }
+
+  /** It waits for nothing, and nothing of it is waited for (while the session is over). */
+  get isDone(): boolean {
+    if (this.life !== "alive") return this.life === "gone";
+    return this.session === undefined || this.session.state === "ended";
   }
 
   /** Where the session's lines go now. */
@@ -86,7 +97,7 @@ export class End {
     const connection = this.#world.network.open(this.side, kind);
     this[kind] = connection;
     if (kind === "direct") this.#goesDirect = true;
-    else if (this.side === 1) this.#world.offers.registered();
+    else this.#world.agents.registers(connection);
     if (this.route === connection) this.#attachAnew();
   }
 
@@ -122,8 +133,8 @@ export class End {
     this.flush();
   }
 
-  die(): void {
-    this.dead = true;
+  die(returns: boolean): void {
+    this.life = returns ? "away" : "gone";
     for (const connection of [this.relay, this.direct])
       if (connection !== undefined) this.#world.network.cut(connection);
   }
@@ -178,19 +189,34 @@ export class End {
 
   // What still comes on an older connection is read like everything else, as the SDK does.
   #hear(envelope: BrokerEnvelope): void {
+    const { halves, mint, oracle } = this.#world;
     if (envelope.type === "SESSION_INIT") {
-      if (this.side === 1) this.session ??= this.#world.halves.accept(envelope, this.#world.mint);
+      this.session ??= halves.accept(envelope, mint);
       return;
     }
-    for (const event of this.session?.receive(envelope) ?? []) this.#happened(event);
+    // A session that this life knows nothing of was an earlier one's.
+    if (envelope.type === "REGISTER_ACK") {
+      for (const { session_id, peer } of envelope.data.sessions)
+        this.session ??= halves.recover(session_id, peer, mint);
+      return;
+    }
+    for (const event of this.session?.receive(envelope) ?? []) {
+      if (event.kind === "recovered" && envelope.type === "SESSION_RESUMED") oracle.recovered(this.side, envelope.data);
+      this.#happened(event);
+    }
   }
 
   #happened(event: ClientEvent): void {
     const { oracle, plan, totals, note } = this.#world;
     note(`${this.name} hears`, event);
-    oracle.heard(this.side, event);
+    oracle.heard(this.side, event, event.kind === "work" && event.envelope.seq <= this.#sentBefore);
     if (event.kind === "accepted") {
       totals.sessions += this.side;
+      if (plan.direct[this.side]) this.#dial("direct");
+    } else if (event.kind === "recovered") {
+      totals.recoveries++;
+      this.#heldFor = 0;
+      this.#sentBefore = event.sent;
       if (plan.direct[this.side]) this.#dial("direct");
     } else if (event.kind === "resumed") {
       totals.resumes++;

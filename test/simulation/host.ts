@@ -11,6 +11,7 @@ import { nextDeadline } from "../../protocol/session/timers.ts";
 import { packFrames } from "../../protocol/wire/codec.ts";
 import { isRowEffect, type RowEffect, Store } from "../protocol/store.ts";
 import type { Connection } from "./network.ts";
+import { Notices } from "./notices.ts";
 import type { World } from "./world.ts";
 
 interface Copy {
@@ -22,8 +23,9 @@ export class Host {
   readonly #world: World;
   #store = new Store();
   #memory: BrokerSession | undefined;
+  readonly #notices: Notices;
   /** Counts crashes: what was asked for in an earlier life is never heard. */
-  #life = 0;
+  life = 0;
   #alarm: number | undefined;
   #copy: Copy | undefined;
   /** The latest crash took rows with it. */
@@ -33,6 +35,7 @@ export class Host {
 
   constructor(world: World) {
     this.#world = world;
+    this.#notices = new Notices(world, this);
   }
 
   /** It has ended, or never was. */
@@ -67,7 +70,7 @@ export class Host {
     note("crash");
     totals.crashes++;
     this.#memory = undefined;
-    this.#life++;
+    this.life++;
     for (const connection of network.connections.values())
       if (connection.kind === "direct") network.close(connection, false);
   }
@@ -108,8 +111,8 @@ export class Host {
     if (read.faults.length > 0) world.oracle.fails("an honest client is understood", read.faults.join(" "));
     world.oracle.arrived(side, read.envelopes);
     const answer: string[] = [];
-    const life = this.#life;
-    this.#perform((session) => session.receive({ agent, attach: key, envelopes: read.envelopes }, world.clock.now), {
+    const life = this.life;
+    this.perform((session) => session.receive({ agent, attach: key, envelopes: read.envelopes }, world.clock.now), {
       connection,
       reply: (lines) => {
         if (kind === "direct") world.network.answer(connection, packFrames(lines));
@@ -118,21 +121,21 @@ export class Host {
     });
     if (kind === "direct") return;
     // The answer leaves when the rows are durable: before the crash, or not; then nobody knows what arrived.
-    if (life !== this.#life && (this.#lostRows || world.dice.chance(0.7))) return world.network.relayLost(connection);
+    if (life !== this.life && (this.#lostRows || world.dice.chance(0.7))) return world.network.relayLost(connection);
     world.network.answer(connection, answer);
   }
 
   detached(side: Side, attach: string): void {
-    this.#perform((session) => session.detached(side, attach, this.#world.clock.now));
+    this.perform((session) => session.detached(side, attach, this.#world.clock.now));
   }
 
   #ring(at: number): void {
     if (this.#alarm !== at) return;
     this.#alarm = undefined;
-    const [life, { clock }] = [this.#life, this.#world];
-    this.#perform((session) => session.wake(session.record && this.#store.lastWorkAt(), clock.now));
+    const [life, { clock }] = [this.life, this.#world];
+    this.perform((session) => session.wake(session.record && this.#store.lastWorkAt(), clock.now));
     // An alarm whose handler failed rings again.
-    if (life !== this.#life && this.#alarm === undefined) this.#setAlarm(clock.now + 1_000);
+    if (life !== this.life && this.#alarm === undefined) this.#setAlarm(clock.now + 1_000);
   }
 
   #setAlarm(at: number | undefined): void {
@@ -142,7 +145,7 @@ export class Host {
   }
 
   /** Gives it one event, and carries out what it wants. */
-  #perform(give: (session: BrokerSession) => Output, answering?: Answering): void {
+  perform(give: (session: BrokerSession) => Output, answering?: Answering): void {
     const world = this.#world;
     if (this.#depth === 0 && world.strikes(world.plan.mishaps.forget)) this.hibernate();
     this.#depth++;
@@ -155,7 +158,7 @@ export class Host {
     const effects = world.plant?.effects?.(output.effects) ?? output.effects;
     world.oracle.decided(effects);
     const crashAt = world.strikes(world.plan.mishaps.crashInside) ? world.dice.below(effects.length + 1) : undefined;
-    const life = this.#life;
+    const life = this.life;
     let rows: RowEffect[] = [];
     const commit = () => {
       for (const row of rows) this.#store.apply(row);
@@ -174,7 +177,7 @@ export class Host {
       else {
         if (rows.length > 0 || i === 0) commit();
         this.#emit(effect, answering);
-        if (life !== this.#life) return;
+        if (life !== this.life) return;
       }
     }
     commit();
@@ -204,23 +207,12 @@ export class Host {
         return;
       }
       case "offer":
-        return this.#later(() => {
-          const { clock, offers } = this.#world;
-          if (!offers.keep(effect)) this.#perform((session) => session.offerFailed("agent_offline", clock.now));
-        });
+        return this.#notices.offer(effect);
       case "erase":
-        return this.#later(() => this.#erase());
+        return this.#notices.later(() => this.#erase());
       case "index":
-        return this.#later(() => this.#index(effect.record.state));
+        return this.#notices.index(effect);
     }
-  }
-
-  /** Something asked of another object: its answer is heard in this life only. */
-  #later(run: () => void): void {
-    const life = this.#life;
-    this.#world.clock.after(this.#world.network.latency(), () => {
-      if (life === this.#life) run();
-    });
   }
 
   #erase(): void {
@@ -229,21 +221,15 @@ export class Host {
     this.#setAlarm(undefined);
   }
 
-  #index(state: Parameters<BrokerSession["indexed"]>[0]): void {
-    const world = this.#world;
-    if (world.strikes(world.plan.mishaps.indexDown)) return;
-    this.#perform((session) => session.indexed(state, world.clock.now));
-  }
-
   #send(to: Side, attach: string, frames: string[]): void {
     const { network, plan, totals, dice } = this.#world;
     const connection = network.connections.get(attach);
     if (connection?.kind === "direct") return network.deliver(connection, frames);
     if (attach.startsWith("d")) return this.detached(to, attach);
-    if (connection === undefined) return this.#later(() => this.detached(to, attach));
+    if (connection === undefined) return this.#notices.later(() => this.detached(to, attach));
     if (!this.#world.strikes(plan.mishaps.loseDelivery)) return network.deliver(connection, frames);
     totals.framesLost++;
-    this.#later(() => this.detached(to, attach));
+    this.#notices.later(() => this.detached(to, attach));
     if (dice.chance(0.25)) network.close(connection);
     else network.relayLost(connection);
   }

@@ -6,8 +6,10 @@ import type { Effect, Row } from "../../protocol/session/effects.ts";
 import { otherSide, type Side } from "../../protocol/session/tasks.ts";
 import type { DeliveredEnvelope, SessionEnvelope } from "../../protocol/wire/envelope.ts";
 import type { RowEffect } from "../protocol/store.ts";
+import { Diary, standingOf, type Told } from "./diary.ts";
 import { Ledger, type Sent } from "./ledger.ts";
 import { beyond, readControl, refusedRequests } from "./promises.ts";
+import { misremembered } from "./recoveries.ts";
 import { readRow } from "./rows.ts";
 import { TaskBooks } from "./task-books.ts";
 import { honestEnds, honestFaults, Violation } from "./verdicts.ts";
@@ -20,17 +22,13 @@ export class Oracle {
   /** What is durable, by the side that sends. */
   #ledgers: [Ledger, Ledger] = [new Ledger(), new Ledger()];
   #tasks = new TaskBooks();
-  /** What each application said. */
-  readonly #sent: [Sent[], Sent[]] = [[], []];
-  /** What each application heard, by id; the first has `seq` 1. */
-  readonly #heard: [string[], string[]] = [[], []];
-  readonly #taken: [number, number] = [0, 0];
-  /** The receipts that each application has seen. */
-  readonly #stored: [number, number] = [0, 0];
-  readonly #delivered: [number, number] = [0, 0];
-  readonly #ends: [string, string] = ["", ""];
+  /** What each application knows. */
+  readonly #diaries: [Diary, Diary] = [new Diary(), new Diary()];
   /** Task requests that the present event refuses for want of room. */
   #refused: ReadonlySet<string> = new Set();
+  /** The side that asks what it has forgotten: with the frame that has just arrived, and in the present event. */
+  #asking: Side | undefined;
+  #asked: Side | undefined;
   wasRolledBack = false;
   #isAnnounced = false;
 
@@ -46,15 +44,23 @@ export class Oracle {
 
   sent(side: Side, one: Sent & { seq: number }): void {
     const { seq, ...rest } = one;
-    if (this.#sent[side].push(rest) !== seq) this.fails("each number is given out once", `${seq} to ${one.type}`);
+    if (this.#diaries[side].said.push(rest) !== seq) this.fails("each number is given out once", `${seq} to ${one.type}`);
   }
 
   took(side: Side, seq: number): void {
-    this.#taken[side] = Math.max(this.#taken[side], seq);
+    const diary = this.#diaries[side];
+    diary.taken = Math.max(diary.taken, seq);
   }
 
-  heard(side: Side, event: ClientEvent): void {
-    if (event.kind === "work") return this.#heardWork(side, event.envelope);
+  /** A life without memory goes on where the broker says that it stands: what that says was judged when it left. */
+  recovered(side: Side, told: Told): void {
+    const { out } = this.#ledgers[otherSide(side)];
+    this.#diaries[side].recover(standingOf(told), this.wasRolledBack ? out.map(({ id }) => id) : undefined);
+  }
+
+  /** @param marked the application is told that it may have heard this before */
+  heard(side: Side, event: ClientEvent, marked: boolean): void {
+    if (event.kind === "work") return this.#heardWork(side, event.envelope, marked);
     if (event.kind === "receipts") return this.#heardReceipts(side, event.stored, event.delivered);
     if (event.kind === "fault") {
       const { reason } = event.fault.data;
@@ -62,7 +68,7 @@ export class Oracle {
         this.fails("an honest client is not refused", `${this.#name(side)} got ${reason}`);
     }
     if (event.kind === "ended") {
-      this.#ends[side] = event.reason;
+      this.#diaries[side].end = event.reason;
       if (!honestEnds.has(event.reason)) {
         this.#world.totals.lostSessions++;
         if (!this.wasRolledBack)
@@ -71,9 +77,9 @@ export class Oracle {
     }
   }
 
-  #heardWork(side: Side, envelope: DeliveredEnvelope): void {
-    const heard = this.#heard[side];
-    const due = heard.length + 1;
+  #heardWork(side: Side, envelope: DeliveredEnvelope, marked: boolean): void {
+    const diary = this.#diaries[side];
+    const due = diary.heard.length + 1;
     const what = `${this.#name(side)} heard ${envelope.type} ${envelope.seq}`;
     if (envelope.seq !== due) this.fails("the application hears in order, once", `${what}, due is ${due}`);
     const { out, lost } = this.#ledgers[otherSide(side)];
@@ -86,14 +92,18 @@ export class Oracle {
         "what is heard is what was stored",
         `${what}: ${JSON.stringify(envelope)}, not ${JSON.stringify(stored)}`,
       );
-    heard.push(envelope.id);
+    const isMarked = marked || (envelope.type === "TASK_REQUEST" && "redelivered" in envelope.data);
+    if (!isMarked && diary.mayKnow(envelope.id) && !this.wasRolledBack) this.fails("what comes again is marked", what);
+    diary.hears(envelope.id);
     if (envelope.type === "MESSAGE") this.#world.totals.messages++;
-    this.#tasks.heard(side, envelope, (detail) => this.fails("a task is given once and answered once", detail));
+    const complain = (detail: string) => this.fails("a task is given once and answered once", detail);
+    this.#tasks.heard(side, envelope, isMarked, complain);
   }
 
   #heardReceipts(side: Side, stored: number, delivered: number): void {
-    this.#stored[side] = Math.max(this.#stored[side], stored);
-    this.#delivered[side] = Math.max(this.#delivered[side], delivered);
+    const diary = this.#diaries[side];
+    diary.stored = Math.max(diary.stored, stored);
+    diary.delivered = Math.max(diary.delivered, delivered);
     if (stored > this.#ledgers[side].accepted && !this.wasRolledBack)
       this.fails("nothing acknowledged is lost", `${this.#name(side)} was told that ${stored} are stored`);
   }
@@ -104,11 +114,15 @@ export class Oracle {
   arrived(side: Side, envelopes: readonly SessionEnvelope[]): void {
     const ledger = this.#ledgers[otherSide(side)];
     for (const { ack } of envelopes as readonly { ack?: number }[]) if (ack !== undefined) ledger.acknowledge(ack);
+    const asks = envelopes.some((one) => one.type === "SESSION_RESUME" && one.data.received === null);
+    this.#asking = asks ? side : undefined;
   }
 
   /** What an event wants to be done, before any of it is. */
   decided(effects: readonly Effect[]): void {
     this.#refused = refusedRequests(effects);
+    this.#asked = this.#asking;
+    this.#asking = undefined;
   }
 
   /** Rows became durable. */
@@ -141,7 +155,8 @@ export class Oracle {
   #stores(row: Row): void {
     const side = row.stream;
     const ledger = this.#ledgers[side];
-    const books = { side, name: this.#name(side), ledger, tasks: this.#tasks, said: this.#sent[side] };
+    const { said } = this.#diaries[side];
+    const books = { side, name: this.#name(side), ledger, tasks: this.#tasks, said, asked: this.#asked };
     const wrong = readRow(row, books, this.#world.clock.now, this.#refused);
     if (wrong !== undefined) this.fails(wrong.invariant, wrong.detail);
     this.#knows(row.cursors);
@@ -163,8 +178,17 @@ export class Oracle {
     if (said === undefined) return;
     const wrong = beyond(said, this.#ledgers[to]);
     if (wrong !== undefined) this.fails(wrong.invariant, `${said.type} to ${this.#name(to)} says ${wrong.claim}`);
+    if (said.data?.taken !== undefined) return this.#remembers(to, said.data);
     // Without a new epoch an end may go on for a while, until the contradiction reaches it.
     if (said.data?.outcome === "resumed" && this.#isAnnounced) this.#compare(to);
+  }
+
+  /** What an end without memory learns of its past. After older storage came back it has nothing left to compare with. */
+  #remembers(side: Side, told: Told): void {
+    if (this.wasRolledBack) return;
+    const books = { side, diary: this.#diaries[side], ledgers: this.#ledgers, tasks: this.#tasks };
+    const wrong = misremembered(standingOf(told), books);
+    if (wrong !== undefined) this.fails("who lost its memory goes on where it was", `${this.#name(side)}: ${wrong}`);
   }
 
   // --- after every step, and at the end
@@ -193,13 +217,15 @@ export class Oracle {
   #compare(side: Side): void {
     if (!this.wasRolledBack) return;
     const wrong =
-      this.#ledgers[side].forgot(this.#stored[side]) ?? this.#ledgers[otherSide(side)].contradicts(this.#heard[side]);
+      this.#ledgers[side].forgot(this.#diaries[side].stored) ??
+      this.#ledgers[otherSide(side)].contradicts(this.#diaries[side].heard);
     if (wrong === undefined) return;
     this.fails("never a silent partial recovery", `${this.#name(side)}: ${wrong}`);
   }
 
   #isLive(side: Side): boolean {
-    return !this.#world.ends[side].ended;
+    const { ended, session } = this.#world.ends[side];
+    return !ended && session !== undefined;
   }
 
   /** The network has healed, and nothing has gone wrong for longer than anything waits. */
@@ -209,16 +235,17 @@ export class Oracle {
   }
 
   #complete(side: Side, closed: boolean): void {
-    const receipts = { stored: this.#stored[side], delivered: closed ? this.#delivered[side] : undefined };
-    const heard = this.#heard[otherSide(side)].length;
-    const wrong = this.#ledgers[side].missing(this.#sent[side].length, heard, receipts);
+    const { said, stored, delivered } = this.#diaries[side];
+    const { heard } = this.#diaries[otherSide(side)];
+    const receipts = { stored, delivered: closed ? delivered : undefined };
+    const wrong = this.#ledgers[side].missing(said.length, heard.length, receipts);
     if (wrong !== undefined)
       this.fails("after the network heals everything is delivered", `${this.#name(side)}: ${wrong}`);
   }
 
   stuck(detail: string): never {
     const { ends, host } = this.#world;
-    const states = ends.map((end) => `${end.name} ${end.dead ? "dead" : end.session?.state}`).join(", ");
+    const states = ends.map((end) => `${end.name} ${end.life === "alive" ? end.session?.state : end.life}`).join(", ");
     return this.fails("everything comes to its end", `${detail}: ${states}, session ${host.store.record?.state}`);
   }
 
@@ -227,7 +254,7 @@ export class Oracle {
     const { store } = this.#world.host;
     const wrong = this.#tasks.unfinished(store, (detail) => (this.#world.totals.tasksEnded += detail));
     if (wrong !== undefined) this.fails("each task reaches exactly one terminal state", wrong);
-    const isClosed = (side: Side) => this.#ends[side] === "closed" || this.#ends[side] === "resume_closed";
+    const isClosed = (side: Side) => ["closed", "resume_closed"].includes(this.#diaries[side].end);
     for (const side of sides) if (isClosed(side) && store.record?.state === "closed") this.#compare(side);
     const closed = sides.every(isClosed);
     if (closed && !this.wasRolledBack) for (const side of sides) this.#complete(side, true);

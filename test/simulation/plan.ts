@@ -18,7 +18,7 @@ export const faultKinds = [
   "hibernate",
   /** The object comes back from an older copy of its storage. */
   "rollback",
-  /** A client dies with its memory. */
+  /** A client dies with its memory, for a while or for ever. */
   "die",
   /** The application takes nothing for a while. */
   "sleep",
@@ -76,6 +76,9 @@ export interface Plan {
   latency: [number, number];
   burstMax: number;
   bytesMax: number;
+  /** The chance that a client which died comes back, and how long that takes at most. */
+  returns: number;
+  awayMsMax: number;
   /** Steps of trouble in one session before everything heals. */
   troubleSteps: [number, number];
 }
@@ -138,12 +141,12 @@ const meanMs: Record<FaultKind, [number, number]> = {
   crash: [50, 5_000],
   hibernate: [20, 2_000],
   rollback: [500, 20_000],
-  die: [2_000, 50_000],
+  die: [300, 20_000],
   sleep: [500, 10_000],
   pause: [200, 5_000],
 };
 /** Those that end sessions are rarer than the others: most of the work must go on. */
-const isOn: Partial<Record<FaultKind, number>> = { rollback: 0.12, die: 0.12, swallow: 0.3 };
+const isOn: Partial<Record<FaultKind, number>> = { rollback: 0.12, die: 0.4, swallow: 0.3 };
 
 /** Draws the plan of a seed, and puts its limits to use. */
 export function drawPlan(dice: Dice): Plan {
@@ -172,6 +175,8 @@ export function drawPlan(dice: Dice): Plan {
     latency: fast ? [0, 1] : [1, dice.between(2, 80)],
     burstMax: dice.pick([4, 30, limits.windowMessages, limits.windowMessages * 2]),
     bytesMax: dice.pick([0, 40, 40, Math.min(limits.envelopeBytesMax - 1024, 20_000)]),
+    returns: dice.chance(0.2) ? 0 : 0.9,
+    awayMsMax: dice.pick([50, 5_000, 60_000]),
     troubleSteps: [100, dice.between(300, 1500)],
   };
 }

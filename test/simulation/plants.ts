@@ -69,4 +69,41 @@ export const plants: readonly Plant[] = [
     effects: (effects) =>
       effects.filter((effect) => !(effect.do === "store" && isRowEffect(effect) && effect.row.last < effect.row.first)),
   },
+  {
+    name: "taken work is given again",
+    effects: (effects) => {
+      const isAnswer = (line: string) => line.includes('"taken":') && !line.includes('"taken":0');
+      if (!effects.some((effect) => effect.do === "send" && effect.frames.some(isAnswer))) return effects;
+      return effects.map((effect) => {
+        if (effect.do === "replay") return { ...effect, first: effect.first - 1 };
+        return withLines(effect, (line) => line.replace(/("taken":)(\d+)/, (_, name, n) => `${name}${Number(n) - 1}`));
+      });
+    },
+  },
+  {
+    name: "what comes again is not marked",
+    effects: (effects) =>
+      effects.map((effect) =>
+        withLines(effect, (line) => line.replace(/("taken":)(\d+),("sent":)\d+/, (_, a, n, b) => `${a}${n},${b}${n}`)),
+      ),
+  },
+  {
+    name: "an open task is not given again",
+    tasks: (table) => ({
+      find: (task_id) => {
+        const { request: _, ...task } = table.find(task_id) ?? {};
+        return "task_id" in task ? task : undefined;
+      },
+      open: () => table.open(),
+    }),
+  },
+  {
+    name: "a task given again is not marked",
+    effects: (effects) =>
+      effects.map((effect) => {
+        const plain = (text: string) => text.replace(',"redelivered":true', "");
+        if (effect.do === "store") return { ...effect, row: { ...effect.row, body: plain(effect.row.body) } };
+        return withLines(effect, plain);
+      }),
+  },
 ];

@@ -1,13 +1,14 @@
 // What a control frame of the broker's promises, and whether that goes beyond what is durable. Pure.
 import type { Effect } from "../../protocol/session/effects.ts";
 import { limits } from "../../protocol/wire/limits.ts";
+import type { Told } from "./diary.ts";
 import type { Ledger } from "./ledger.ts";
 
 interface Control {
   type: string;
   ack?: number;
   limit?: number;
-  data?: { outcome?: string; received?: number; delivered?: number };
+  data?: { outcome?: string } & Told;
 }
 
 /** The frame as an envelope with receipts in it, or undefined: it is work, or an ERROR. Control frames hold one envelope. */

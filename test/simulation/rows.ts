@@ -13,6 +13,8 @@ interface Books {
   tasks: TaskBooks;
   /** What its application said. */
   said: readonly Sent[];
+  /** The side that asks in this event what it has forgotten (A8), if one does. */
+  asked: Side | undefined;
 }
 
 interface Wrong {
@@ -22,7 +24,7 @@ interface Wrong {
 
 /** Reads a row that became durable. @returns what is wrong with it */
 export function readRow(row: Row, books: Books, now: number, refused: ReadonlySet<string>): Wrong | undefined {
-  const { side, name, ledger, tasks, said } = books;
+  const { side, name, ledger, tasks, said, asked } = books;
   const lines = row.last < row.first ? [] : row.body.split("\n").map((line) => JSON.parse(line));
   if (row.first !== ledger.out.length + 1 || row.last - row.first + 1 !== lines.length)
     return { invariant: "streams have no holes", detail: `row ${row.first}…${row.last} after ${ledger.out.length}` };
@@ -37,11 +39,12 @@ export function readRow(row: Row, books: Books, now: number, refused: ReadonlySe
       return { invariant: "the broker stamps what it passes on", detail: JSON.stringify(lines[i]) };
     const one = passes[i];
     if (own) {
-      const detail = tasks.own(side, { id, type, data, in_reply_to }, now);
+      const detail = tasks.own(side, { id, type, data, in_reply_to }, now, asked);
       if (detail !== undefined) return { invariant: "a task is given once and answered once", detail };
     } else if (one?.id !== id || one?.type !== type || one?.data !== text) {
       return { invariant: "what is stored is what was said", detail: `${text}, not ${JSON.stringify(one)}` };
     }
+    if (type === "TASK_REQUEST") tasks.sent(data.task_id, seq);
     ledger.out.push({ id, type, data: text, own });
   }
   if (own || passes.length === lines.length) return undefined;

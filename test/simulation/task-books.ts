@@ -1,6 +1,6 @@
 // The oracle's book of tasks: a second opinion on the rules T1–T11, kept from what was said and stored. It predicts for each
 // envelope whether the broker passes it on, and judges what the broker says on its own account.
-import type { Side } from "../../protocol/session/tasks.ts";
+import { otherSide, type Side } from "../../protocol/session/tasks.ts";
 import type { DeliveredEnvelope } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";
 import type { Store } from "../protocol/store.ts";
@@ -16,6 +16,8 @@ interface Task {
   end?: string;
   /** Ids of requests that ask for the response once more. */
   repeats: string[];
+  /** The `seq` by which its request went to the performer last. */
+  seq: number;
 }
 
 interface OwnFrame {
@@ -36,7 +38,7 @@ export class TaskBooks {
     if (type === "MESSAGE") return true;
     if (type === "SESSION_CLOSE") {
       const isFirst = !this.#tasks.has("close");
-      this.#tasks.set("close", { requester: side, request: "", dueAt: 0, cancelling: false, end: "", repeats: [] });
+      this.#tasks.set("close", { requester: side, request: "", dueAt: 0, cancelling: false, end: "", repeats: [], seq: 0 });
       return isFirst;
     }
     const { task_id, deadline } = JSON.parse(data) as { task_id: string; deadline?: string };
@@ -60,7 +62,8 @@ export class TaskBooks {
     const at = deadline === undefined ? Number.POSITIVE_INFINITY : Date.parse(deadline);
     const isLate = at <= now;
     const dueAt = isLate ? now : at + limits.deadlineGraceMs;
-    this.#tasks.set(task_id, { requester: side, request: data, dueAt, cancelling: false, repeats: isLate ? [id] : [] });
+    const repeats = isLate ? [id] : [];
+    this.#tasks.set(task_id, { requester: side, request: data, dueAt, cancelling: false, repeats, seq: 0 });
     return !isLate;
   }
 
@@ -72,14 +75,40 @@ export class TaskBooks {
     return true;
   }
 
-  /** Judges a frame of the broker's own from a side to the other. @returns what is wrong with it */
-  own(side: Side, { type, data, in_reply_to }: OwnFrame, now: number): string | undefined {
+  /** A request is on its way to its performer. */
+  sent(task_id: string, seq: number): void {
+    const task = this.#tasks.get(task_id);
+    if (task !== undefined) task.seq = seq;
+  }
+
+  /** The tasks of a side that are open. */
+  requestedBy(side: Side): string[] {
+    const mine = [...this.#tasks].filter(([, { requester, end }]) => requester === side && end === undefined);
+    return mine.map(([task_id]) => task_id);
+  }
+
+  /** A task that its performer, who lost its memory after it took everything through `taken`, does not hear of again. */
+  unheard(performer: Side, taken: number): string | undefined {
+    const missing = ([, { requester, end, cancelling, seq }]: [string, Task]) =>
+      requester !== performer && end === undefined && !cancelling && seq <= taken;
+    return [...this.#tasks].find(missing)?.[0];
+  }
+
+  /**
+   * Judges a frame of the broker's own from a side to the other.
+   * @param asked the side that asks in this event what it has forgotten, if one does
+   * @returns what is wrong with it
+   */
+  own(side: Side, { type, data, in_reply_to }: OwnFrame, now: number, asked: Side | undefined): string | undefined {
     const task = this.#tasks.get(data.task_id);
     const what = `${type} of ${data.task_id}`;
     if (task === undefined) return `${what}: nobody asked for it`;
     if (type === "TASK_CANCEL")
       return task.requester === side && task.end !== undefined ? undefined : `${what} is early`;
-    if (type === "TASK_REQUEST") return task.end === undefined && data.redelivered ? undefined : `${what} comes again`;
+    if (type === "TASK_REQUEST") {
+      const isDue = task.end === undefined && task.requester === side && asked === otherSide(side);
+      return isDue && data.redelivered ? undefined : `${what} comes again`;
+    }
     if (type !== "TASK_RESPONSE" || task.requester === side) return `${what}: not the broker's to say`;
     const text = JSON.stringify(data);
     if (task.end === undefined) {
@@ -88,9 +117,9 @@ export class TaskBooks {
     } else if (in_reply_to === undefined) return `${what}: ended twice`;
     if (task.end !== text) return `${what}: another response than before: ${text}, ${task.end}`;
     if (in_reply_to === undefined) return undefined;
-    const asked = task.repeats.indexOf(in_reply_to);
-    if (asked < 0) return `${what}: nobody asked again`;
-    task.repeats.splice(asked, 1);
+    const repeat = task.repeats.indexOf(in_reply_to);
+    if (repeat < 0) return `${what}: nobody asked again`;
+    task.repeats.splice(repeat, 1);
     return undefined;
   }
 
@@ -99,16 +128,20 @@ export class TaskBooks {
     for (const task of this.#tasks.values()) task.end ??= "cancelled";
   }
 
-  /** An application hears of a task: its request once, its response always the same. */
-  heard(side: Side, envelope: DeliveredEnvelope, complain: (detail: string) => never): void {
+  /**
+   * An application hears of a task: its request once, its response always the same.
+   * @param marked it may have heard this in an earlier life, and knows that
+   */
+  heard(side: Side, envelope: DeliveredEnvelope, marked: boolean, complain: (detail: string) => never): void {
     if (envelope.type === "TASK_REQUEST") {
-      const name = `${side} ${envelope.data.task_id}`;
-      if (this.#given.has(name)) complain(`${envelope.data.task_id} was given twice`);
+      const { task_id, redelivered } = envelope.data as { task_id: string; redelivered?: boolean };
+      const name = `${side} ${task_id}`;
+      if (this.#given.has(name) && !marked && redelivered !== true) complain(`${task_id} was given twice`);
       this.#given.add(name);
     } else if (envelope.type === "TASK_RESPONSE") {
       const text = JSON.stringify(envelope.data);
       const before = this.#answers.get(envelope.data.task_id);
-      if (before !== undefined && (before !== text || envelope.in_reply_to === undefined))
+      if (before !== undefined && (before !== text || (envelope.in_reply_to === undefined && !marked)))
         complain(`${envelope.data.task_id} was answered twice: ${before}, ${text}`);
       this.#answers.set(envelope.data.task_id, text);
     }

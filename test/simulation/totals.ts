@@ -13,6 +13,9 @@ export const noTotals = () => ({
   hibernations: 0,
   rollbacks: 0,
   deaths: 0,
+  /** Clients that came back, and how many of them found their session. */
+  returns: 0,
+  recoveries: 0,
   framesLost: 0,
   reattached: 0,
   attachesRepeated: 0,
@@ -40,7 +43,8 @@ export function missingWork(totals: Totals): string[] {
     hibernations: steps / 1_000,
     resumes: steps / 1_000,
     rollbacks: steps / 200_000,
-    deaths: steps / 200_000,
+    deaths: steps / 20_000,
+    recoveries: steps / 40_000,
   };
   return (Object.keys(least) as (keyof Totals)[])
     .filter((name) => totals[name] < Math.floor(least[name] ?? 0))

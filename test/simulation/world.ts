@@ -5,12 +5,13 @@ import type { FromBroker } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";
 import { Clock } from "./clock.ts";
 import type { Dice } from "./dice.ts";
+import { Agents } from "./agents.ts";
 import { End } from "./end.ts";
+import { planFaults } from "./faults.ts";
 import { Host } from "./host.ts";
 import { Network } from "./network.ts";
-import { Offers } from "./offers.ts";
 import { Oracle } from "./oracle.ts";
-import { type FaultKind, faultKinds, type Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import type { Plant } from "./plants.ts";
 import type { Totals } from "./totals.ts";
 
@@ -23,11 +24,13 @@ const healMsMax = 20 * 60_000;
 export interface Halves {
   offer(session_id: string, to: string, mint: () => string): ClientSession;
   accept(offer: FromBroker<"SESSION_INIT">, mint: () => string): ClientSession;
+  recover(session_id: string, peer: string, mint: () => string): ClientSession;
 }
 
 const plainHalves: Halves = {
   offer: (session_id, to, mint) => ClientSession.offer(session_id, to, undefined, mint),
   accept: (offer, mint) => ClientSession.accept(offer, mint),
+  recover: (session_id, peer, mint) => ClientSession.recover(session_id, peer, mint),
 };
 
 export interface Setting {
@@ -50,9 +53,10 @@ export class World {
   readonly clock = new Clock();
   readonly network: Network;
   readonly host: Host;
-  readonly offers: Offers;
+  readonly agents: Agents;
   readonly oracle: Oracle;
-  readonly ends: readonly [End, End];
+  /** The present lives of the two agents. */
+  readonly ends: [End, End];
   readonly session_id: string;
   /** No more faults, and the applications come to an end. */
   calm = false;
@@ -69,7 +73,7 @@ export class World {
     this.oracle = new Oracle(this);
     this.network = new Network(this);
     this.host = new Host(this);
-    this.offers = new Offers(this);
+    this.agents = new Agents(this);
     this.ends = [new End(this, 0), new End(this, 1)];
   }
 
@@ -86,13 +90,27 @@ export class World {
    * @param steps how many steps of trouble there may be at most
    */
   run(steps: number): void {
-    const [a, b] = this.ends;
     for (const end of this.ends) end.start();
-    a.offer();
+    this.ends[0].offer();
     for (const end of this.ends) end.app.start();
-    for (const kind of faultKinds) this.#plan(kind);
-    for (let i = 0; i < steps && !(a.ended && b.ended); i++) this.#step();
+    planFaults(this);
+    for (let i = 0; i < steps && !this.#isOver; i++) this.#step();
     this.#heal();
+  }
+
+  /** An agent that died comes back: another program under the same name, with what its application keeps of its own. */
+  revive(side: 0 | 1): void {
+    const { asked } = this.ends[side].app;
+    this.note(`${this.ends[side].name} comes back`);
+    this.totals.returns++;
+    const end = new End(this, side, asked);
+    this.ends[side] = end;
+    end.start();
+    end.app.start();
+  }
+
+  get #isOver(): boolean {
+    return this.host.isOver && this.ends.every((end) => end.isDone);
   }
 
   #step(): boolean {
@@ -105,21 +123,31 @@ export class World {
   #heal(): void {
     this.note("heal");
     this.calm = true;
-    const [a, b] = this.ends;
     const started = this.clock.now;
-    const bothLive = !a.dead && !b.dead;
-    const phases = [() => this.#close(), () => this.#askOnceMore()];
-    for (let i = 0; !(a.ended && (b.ended || b.session === undefined) && this.host.isOver); i++) {
-      const late = bothLive && !this.oracle.wasRolledBack && this.clock.now - started > healMsMax;
-      if (i === healStepsMax || late) this.oracle.stuck(`after ${i} steps and ${this.clock.now - started} ms`);
+    const bothLive = this.ends.every(({ life }) => life !== "gone");
+    // Longer than anything that the protocol waits for: a stalled attachment, a dead heartbeat, an unanswered cancel.
+    const quiet = limits.heartbeatTimeoutMs + limits.ackStallMs * 2 + limits.deliveryStallMs * 2;
+    const phases: [number, () => void][] = [
+      [quiet / 4, () => this.#register()],
+      [quiet, () => this.#close()],
+      [quiet * 2, () => this.#askOnceMore()],
+    ];
+    for (let i = 0; !this.#isOver; i++) {
+      const passed = this.clock.now - started;
+      const late = bothLive && !this.oracle.wasRolledBack && passed > healMsMax;
+      if (i === healStepsMax || late) this.oracle.stuck(`after ${i} steps and ${passed} ms`);
       if (i % 50 === 0) for (const end of this.ends) end.app.finish();
-      // Longer than anything that the protocol waits for: a stalled attachment, a dead heartbeat, an unanswered cancel.
-      const quiet = limits.heartbeatTimeoutMs + limits.ackStallMs * 2 + limits.deliveryStallMs * 2;
-      if (this.clock.now - started > quiet * (3 - phases.length)) phases.shift()?.();
+      if (passed > (phases[0]?.[0] ?? Number.POSITIVE_INFINITY)) phases.shift()?.[1]();
       this.totals.healSteps++;
       if (!this.#step()) this.oracle.stuck("nothing is planned any more");
     }
     this.oracle.ended();
+  }
+
+  /** Who came back while its session was not yet on its list hears of it at its next registration. */
+  #register(): void {
+    for (const { side, relay } of this.ends)
+      if (relay !== undefined && this.agents.isForgotten(side)) this.network.cut(relay);
   }
 
   /** An end whose close went down with newer storage waits for an answer that nobody owes it; it asks. */
@@ -131,62 +159,5 @@ export class World {
   #close(): void {
     this.oracle.settled();
     for (const end of this.ends) end.app.close();
-  }
-
-  // --- faults
-
-  #plan(kind: FaultKind): void {
-    const mean = this.plan.faults[kind];
-    if (mean === 0) return;
-    this.clock.after(mean * 2 * this.dice.unit(), () => {
-      if (this.calm) return;
-      this.note(kind);
-      this.#strike(kind);
-      this.#plan(kind);
-    });
-  }
-
-  #strike(kind: FaultKind): void {
-    const { dice, host } = this;
-    const end = dice.pick(this.ends);
-    const connection = end.direct !== undefined && dice.chance(0.7) ? end.direct : end.relay;
-    switch (kind) {
-      case "cut":
-        if (connection === undefined) return;
-        this.totals.cuts++;
-        return this.network.cut(connection);
-      case "swallow":
-        if (connection === undefined) return;
-        connection.swallows = true;
-        // The heartbeat finds out.
-        return this.clock.after(limits.heartbeatTimeoutMs, () => this.network.cut(connection));
-      case "stall": {
-        if (connection === undefined) return;
-        connection.lag = dice.between(100, 5_000);
-        return this.clock.after(dice.between(100, 10_000), () => {
-          connection.lag = 0;
-        });
-      }
-      case "reattach":
-        return end.reattach();
-      case "crash":
-        return host.crash();
-      case "hibernate":
-        return host.hibernate();
-      case "rollback":
-        return dice.chance(0.5) ? host.keepCopy() : host.rollBack();
-      case "die":
-        if (this.ends.some(({ dead }) => dead)) return;
-        this.totals.deaths++;
-        return end.die();
-      case "sleep":
-        return end.app.sleep(dice.between(100, 20_000));
-      case "pause":
-        end.pausing.want(true);
-        return this.clock.after(dice.between(10, 5_000), () => {
-          end.pausing.want(false);
-          end.flush();
-        });
-    }
   }
 }

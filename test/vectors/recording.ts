@@ -93,4 +93,9 @@ export class RecordingHalves implements Halves {
     const make = (own: () => string) => ClientSession.accept(offer, own);
     return this.#kept(new Recording({ as: "accept", offer: plain(offer) }, mint, make));
   }
+
+  recover(session_id: string, peer: string, mint: () => string): ClientSession {
+    const make = (own: () => string) => ClientSession.recover(session_id, peer, own);
+    return this.#kept(new Recording({ as: "recover", session_id, peer }, mint, make));
+  }
 }

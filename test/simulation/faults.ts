@@ -1,0 +1,75 @@
+// What goes wrong as such, at times of its own: connections, objects, clients, applications. What goes wrong with a single frame
+// or event is decided where it happens (`Mishaps`).
+import { limits } from "../../protocol/wire/limits.ts";
+import { type FaultKind, faultKinds } from "./plan.ts";
+import type { World } from "./world.ts";
+
+/** Plans the faults of a world; each plans its next. */
+export function planFaults(world: World): void {
+  for (const kind of faultKinds) planNext(world, kind);
+}
+
+function planNext(world: World, kind: FaultKind): void {
+  const mean = world.plan.faults[kind];
+  if (mean === 0) return;
+  world.clock.after(mean * 2 * world.dice.unit(), () => {
+    if (world.calm) return;
+    world.note(kind);
+    strike(world, kind);
+    planNext(world, kind);
+  });
+}
+
+function strike(world: World, kind: FaultKind): void {
+  const { dice, host, clock, network, totals } = world;
+  const end = dice.pick(world.ends);
+  const connection = end.direct !== undefined && dice.chance(0.7) ? end.direct : end.relay;
+  switch (kind) {
+    case "cut":
+      if (connection === undefined) return;
+      totals.cuts++;
+      return network.cut(connection);
+    case "swallow":
+      if (connection === undefined) return;
+      connection.swallows = true;
+      // The heartbeat finds out.
+      return clock.after(limits.heartbeatTimeoutMs, () => network.cut(connection));
+    case "stall": {
+      if (connection === undefined) return;
+      connection.lag = dice.between(100, 5_000);
+      return clock.after(dice.between(100, 10_000), () => {
+        connection.lag = 0;
+      });
+    }
+    case "reattach":
+      return end.reattach();
+    case "crash":
+      return host.crash();
+    case "hibernate":
+      return host.hibernate();
+    case "rollback":
+      return dice.chance(0.5) ? host.keepCopy() : host.rollBack();
+    case "die":
+      return die(world, end.side);
+    case "sleep":
+      return end.app.sleep(dice.between(100, 20_000));
+    case "pause":
+      end.pausing.want(true);
+      return clock.after(dice.between(10, 5_000), () => {
+        end.pausing.want(false);
+        end.flush();
+      });
+  }
+}
+
+/** An agent dies: it comes back without memory, or never. One of the two does not stay away. */
+function die(world: World, side: 0 | 1): void {
+  const { dice, plan, ends, clock, totals } = world;
+  const end = ends[side];
+  if (end.life !== "alive") return;
+  const returns = dice.chance(plan.returns);
+  if (!returns && ends.some(({ life }) => life === "gone")) return;
+  totals.deaths++;
+  end.die(returns);
+  if (returns) clock.after(dice.magnitude(1, plan.awayMsMax), () => world.revive(side));
+}

@@ -1,0 +1,52 @@
+// What a session asks of other objects: it takes a while, arrives or not, and the answer is heard by the life that asked only.
+import type { BrokerSession } from "../../protocol/session/broker.ts";
+import type { Effect, Output } from "../../protocol/session/effects.ts";
+import type { World } from "./world.ts";
+
+/** The session's object, as far as answers go. */
+interface Asker {
+  /** Counts its lives. */
+  readonly life: number;
+  perform(give: (session: BrokerSession) => Output): void;
+}
+
+export class Notices {
+  readonly #world: World;
+  readonly #asker: Asker;
+
+  constructor(world: World, asker: Asker) {
+    this.#world = world;
+    this.#asker = asker;
+  }
+
+  /** Runs what is answered, a while later, unless the asker has crashed. */
+  later(run: () => void): void {
+    const { life } = this.#asker;
+    this.#world.clock.after(this.#world.network.latency(), () => {
+      if (life === this.#asker.life) run();
+    });
+  }
+
+  offer(effect: Extract<Effect, { do: "offer" }>): void {
+    const { clock, agents } = this.#world;
+    this.later(() => {
+      if (!agents.keep(effect)) this.#asker.perform((session) => session.offerFailed("agent_offline", clock.now));
+    });
+  }
+
+  /** What left arrives even when the asker is gone by then. Each of those who are told may fail by itself. */
+  index({ record: { state } }: Extract<Effect, { do: "index" }>): void {
+    const { clock, network, agents, plan } = this.#world;
+    const { life } = this.#asker;
+    const arrives = () => !this.#world.strikes(plan.mishaps.indexDown);
+    clock.after(network.latency(), () => {
+      const told = ([0, 1] as const).map((side) => {
+        const does = arrives();
+        if (does) agents.told(side, state);
+        return does;
+      });
+      if (life !== this.#asker.life || !arrives() || told.includes(false)) return;
+      this.#asker.perform((session) => session.indexed(state, clock.now));
+    });
+  }
+}
