@@ -343,7 +343,7 @@ export class ClientSession {
     this.#flying = 0;
     this.#paused = false;
     // Once a side has closed, nothing more is asked: every task ends with the session.
-    const isClosing = this.#closeSeq !== undefined || this.#isPeerClosed;
+    const isClosing = this.#closeSeq !== undefined || this.#isClosed;
     const requests = isClosing ? [] : this.#unheard.flatMap(({ line }) => requestIn(line));
     this.#unheard = [];
     return [...receipts, { kind: "resumed" }, ...(requests.length > 0 ? [{ kind: "unheard", requests } as const] : [])];

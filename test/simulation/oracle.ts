@@ -44,7 +44,8 @@ export class Oracle {
 
   sent(side: Side, one: Sent & { seq: number }): void {
     const { seq, ...rest } = one;
-    if (this.#diaries[side].said.push(rest) !== seq) this.fails("each number is given out once", `${seq} to ${one.type}`);
+    if (this.#diaries[side].said.push(rest) !== seq)
+      this.fails("each number is given out once", `${seq} to ${one.type}`);
   }
 
   took(side: Side, seq: number): void {

@@ -38,7 +38,15 @@ export class TaskBooks {
     if (type === "MESSAGE") return true;
     if (type === "SESSION_CLOSE") {
       const isFirst = !this.#tasks.has("close");
-      this.#tasks.set("close", { requester: side, request: "", dueAt: 0, cancelling: false, end: "", repeats: [], seq: 0 });
+      this.#tasks.set("close", {
+        requester: side,
+        request: "",
+        dueAt: 0,
+        cancelling: false,
+        end: "",
+        repeats: [],
+        seq: 0,
+      });
       return isFirst;
     }
     const { task_id, deadline } = JSON.parse(data) as { task_id: string; deadline?: string };

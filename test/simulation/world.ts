@@ -3,9 +3,9 @@
 import { ClientSession } from "../../protocol/session/client.ts";
 import type { FromBroker } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";
+import { Agents } from "./agents.ts";
 import { Clock } from "./clock.ts";
 import type { Dice } from "./dice.ts";
-import { Agents } from "./agents.ts";
 import { End } from "./end.ts";
 import { planFaults } from "./faults.ts";
 import { Host } from "./host.ts";

@@ -13,7 +13,7 @@ export type HeardEvent =
   | { kind: "accepted"; capabilities: unknown[] }
   | { kind: "resumed" }
   | { kind: "unheard"; requests: readonly string[] }
-  | { kind: "recovered"; sent: number; requested: readonly string[] }
+  | { kind: "recovered"; sent: number; requested: readonly string[]; closing: boolean }
   | { kind: "work"; seq: DeliveredEnvelope["seq"] }
   | { kind: "receipts"; stored: number; delivered: number }
   | { kind: "flow"; paused: boolean }

@@ -84,6 +84,11 @@ class Outgoing:
     def _has_room(self) -> bool:
         return self._core.waiting < WINDOW_MESSAGES and self._core.waiting_size < WINDOW_BYTES
 
+    @property
+    def is_shut(self) -> bool:
+        """Nothing more can be queued."""
+        return self._shut is not None
+
     def shut(self, error: AgentworksError) -> None:
         """Nothing more can be queued; what is queued still goes."""
         if self._shut is None:

@@ -141,9 +141,9 @@ class Session:
             return self._closing[1]
         if self._end is not None:
             return resolved(None)
-        # After the peer's close ours has nothing to add: the session ends as soon as both have everything.
+        # After the peer's close, or an earlier life's, ours has nothing to add: the session ends as soon as both have everything.
         stored: Awaitable[None] = _Gone(self._ending)
-        if self._peer_closed is None:
+        if not self._outgoing.is_shut:
             stored = self._outgoing.close(reason)
         self._closing = (reason, stored)
         self._performer.abandon()
@@ -264,8 +264,11 @@ class Session:
             self._pausing.attached()
         elif isinstance(event, core_events.Recovered):
             self._hold.healed()
+            self.recovered = True
             self._sent_before = event.sent
             self.requested = event.requested
+            if event.closing:
+                self._outgoing.shut(wire_error("session_closed"))
             self.opened.resolve(None)
             self._host.session_opened(self)
         elif isinstance(event, core_events.Flow):

@@ -112,8 +112,8 @@ export class LiveSession implements Session {
   close(reason = "closed"): Promise<void> {
     if (this.#closing !== undefined) return this.#closing.stored;
     if (this.#end !== undefined) return Promise.resolve();
-    // After the peer's close ours has nothing to add: the session ends as soon as both have everything.
-    const stored = this.#peerClosed === undefined ? this.#outgoing.close(reason) : this.closed.then(noop);
+    // After the peer's close, or an earlier life's, ours has nothing to add: the session ends as soon as both have everything.
+    const stored = this.#outgoing.isShut ? this.closed.then(noop) : this.#outgoing.close(reason);
     this.#closing = { reason, stored };
     this.#performer.abandon(wireError("session_closed"));
     this.#messages.unwanted();

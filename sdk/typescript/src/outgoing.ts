@@ -26,6 +26,11 @@ export class Outgoing {
     return this.#core.backlog.messages === 0;
   }
 
+  /** Nothing more can be queued. */
+  get isShut(): boolean {
+    return this.#shut !== undefined;
+  }
+
   /** Queues one envelope: see `Say`. */
   say(type: WorkType, data: string, bounded = true): Sent {
     if (this.#shut !== undefined) throw this.#shut;

@@ -35,10 +35,12 @@ class Resumed(NamedTuple):
 
 
 class Recovered(NamedTuple):
-    """Work through ``sent`` may have been taken in an earlier life; ``requested`` are tasks that this agent asked for then."""
+    """Work through ``sent`` may have been taken in an earlier life; ``requested`` are tasks that this agent asked for then. ``closing``: that
+    life or the peer has closed the session; nothing more is to be said in it."""
 
     sent: int
     requested: List[str]
+    closing: bool
     kind: ClassVar[str] = "recovered"
 
 
@@ -120,7 +122,7 @@ class ClientSession:
         "_taken",
         "_said_taken",
         "_close_seq",
-        "_is_peer_closed",
+        "_is_closed",
         "_ids",
         "_flying",
         "_question",
@@ -149,7 +151,8 @@ class ClientSession:
         self._taken = 0
         self._said_taken = 0
         self._close_seq: Optional[int] = None
-        self._is_peer_closed = False
+        #: Somebody else closed: the peer, or an earlier life.
+        self._is_closed = False
         #: The ids of the last work that came, by ``seq`` modulo the window.
         self._ids: Dict[int, str] = {}
         #: The last ``seq`` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1).
@@ -224,7 +227,7 @@ class ClientSession:
         if self._state != "ready":
             return None
         is_done = out.waiting == 0 and self._delivered >= out.acked
-        if is_done and self._close_seq is None and not self._is_peer_closed:
+        if is_done and self._close_seq is None and not self._is_closed:
             return None
         return f"{out.acked} {self._delivered} {self._taken}"
 
@@ -325,7 +328,8 @@ class ClientSession:
             return ()
         kind = envelope["type"]
         if is_delivered(envelope):
-            return self._receive_work(envelope)
+            # Before it is known where the stream stands nothing of it can be taken: it comes again.
+            return () if self._state == "recovering" else self._receive_work(envelope)
         data = envelope.get("data") or {}
         if kind == "MESSAGE_ACK":
             return self._receipts(envelope["ack"], data.get("delivered", 0), envelope.get("limit", 0))
@@ -361,7 +365,7 @@ class ClientSession:
         self._in.last = seq
         self._ids[seq % WINDOW_MESSAGES] = envelope["id"]
         if envelope["type"] == "SESSION_CLOSE":
-            self._is_peer_closed = True
+            self._is_closed = True
         return (Work(envelope),)
 
     def _accepted(self, envelope: Envelope) -> Sequence[Event]:
@@ -405,8 +409,9 @@ class ClientSession:
         self._said_taken = taken
         self._delivered = data["delivered"]
         self._limit = limit
+        self._is_closed = data.get("state") == "closing"
         self._state = "ready"
-        return [Recovered(data.get("sent", taken), data.get("requested", []))]
+        return [Recovered(data.get("sent", taken), data.get("requested", []), self._is_closed)]
 
     def _receipts(self, stored: int, delivered: int, limit: int) -> Sequence[Event]:
         out = self._out
@@ -430,6 +435,13 @@ class ClientSession:
             self._reattach_once()
         elif reason in _never_opened and self._state in ("offering", "accepting"):
             return self._end(reason, detail)
+        elif reason == "session_not_pending" and self._state == "accepting":
+            # An earlier life of this agent had accepted it already: this one asks where that came to (A8).
+            if self._out.next > 1:
+                return self._end(reason, detail)
+            self._state = "recovering"
+            self._asked = False
+            return ()
         elif reason in _fatal:
             return self._end(reason, detail)
         return (Faulted(fault),)

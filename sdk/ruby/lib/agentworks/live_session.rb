@@ -111,8 +111,8 @@ module Agentworks
       return @closing[:receipt] if @closing
       return nil if @end
 
-      # After the peer's close ours has nothing to add: the session ends as soon as both have everything.
-      @closing = { reason: reason, receipt: @peer_closed ? nil : @outgoing.close(reason) }
+      # After the peer's close, or an earlier life's, ours has nothing to add: the session ends as soon as both have everything.
+      @closing = { reason: reason, receipt: @outgoing.shut? ? nil : @outgoing.close(reason) }
       @performer.abandon(Errors.wire(:session_closed))
       @messages.unwanted
       @closing[:receipt]
@@ -245,8 +245,10 @@ module Agentworks
 
     def recovered(event)
       @hold.healed
+      @recovered = true
       @sent_before = event[:sent]
       @requested = event[:requested]
+      @outgoing.shut(Errors.wire(:session_closed)) if event[:closing]
       @agent.opened(self)
       @opening.resolve
     end

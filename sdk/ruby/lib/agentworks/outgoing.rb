@@ -57,7 +57,12 @@ module Agentworks
       raise @shut.dup if @shut
     end
 
-    # Nothing more can be queued; what is queued still goes.
+    # Nothing more can be queued.
+    def shut?
+      !@shut.nil?
+    end
+
+    # From now on; what is queued still goes.
     def shut(error)
       @shut ||= error
       @room.notify

@@ -16,9 +16,10 @@ module Agentworks
     # flow again.
     #
     # Events are hashes with `kind`, what the application hears; `work` comes in order and once:
-    #   accepted {capabilities} · resumed · recovered {sent, requested} · work {envelope} · receipts {stored, delivered} ·
+    #   accepted {capabilities} · resumed · recovered {sent, requested, closing} · work {envelope} · receipts {stored, delivered} ·
     #   flow {paused} · fault {fault} · ended {reason, detail}
     # Work through recovered's `sent` may have been taken in an earlier life; `requested` are tasks that this agent asked for then.
+    # closing: that life or the peer has closed the session; nothing more is to be said in it.
     class ClientSession
       OUTCOME_DETAIL = {
         'resumed' => '',
@@ -81,7 +82,8 @@ module Agentworks
         @said_taken = 0
         @paused = false
         @close_seq = nil
-        @peer_closed = false
+        # Somebody else closed: the peer, or an earlier life.
+        @closed_elsewhere = false
         # The ids of the last work that came, by `seq` modulo the window.
         @ids = []
         # The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1).
@@ -117,7 +119,7 @@ module Agentworks
         return nil unless @state == :ready
 
         done = @out.waiting.zero? && @delivered >= @out.acked
-        closing = @close_seq || @peer_closed
+        closing = @close_seq || @closed_elsewhere
         done && !closing ? nil : [@out.acked, @delivered, @taken]
       end
 
@@ -187,7 +189,8 @@ module Agentworks
       # @return [Array<Hash>] events
       def receive(envelope)
         return [] if @state == :ended
-        return receive_work(envelope) if Envelope.work?(envelope)
+        # Before it is known where the stream stands nothing of it can be taken: it comes again.
+        return @state == :recovering ? [] : receive_work(envelope) if Envelope.work?(envelope)
 
         case envelope['type']
         when 'MESSAGE_ACK' then receipts(envelope['ack'], envelope.dig('data', 'delivered') || 0, envelope['limit'] || 0)
@@ -254,7 +257,7 @@ module Agentworks
         when :next
           @in.last = seq
           @ids[seq % Limits::WINDOW_MESSAGES] = envelope['id']
-          @peer_closed = true if envelope['type'] == 'SESSION_CLOSE'
+          @closed_elsewhere = true if envelope['type'] == 'SESSION_CLOSE'
           [{ kind: :work, envelope: envelope }]
         when :duplicate then repeated(seq, envelope['id'])
         else
@@ -320,8 +323,9 @@ module Agentworks
         @taken = @said_taken = @in.last = data['taken'] || 0
         @delivered = data['delivered']
         @limit = limit
+        @closed_elsewhere = data['state'] == 'closing'
         become_ready
-        [{ kind: :recovered, sent: data['sent'] || @taken, requested: data['requested'] || [] }]
+        [{ kind: :recovered, sent: data['sent'] || @taken, requested: data['requested'] || [], closing: @closed_elsewhere }]
       end
 
       def receipts(stored, delivered, limit)
@@ -350,11 +354,23 @@ module Agentworks
         when 'session_exists', 'self_session', 'too_many_sessions'
           # They refuse INIT or ACCEPT. Once the session is open the question was a late copy, and its answer is about nothing.
           return finish(reason, fault['data']['detail']) if %i[offering accepting].include?(@state)
+        when 'session_not_pending'
+          return accepted_before(fault['data']['detail']) if @state == :accepting
         when 'session_unknown', 'session_closed', 'invalid_envelope', 'envelope_too_large', 'too_deep', 'from_mismatch'
           # An envelope that the broker cannot take stops the stream: nothing after it would ever be in sequence.
           return finish(reason, fault['data']['detail'])
         end
         [{ kind: :fault, fault: fault }]
+      end
+
+      # An earlier life of this agent had accepted it already: this one asks where that came to (A8).
+      def accepted_before(detail)
+        return finish('session_not_pending', detail) if @out.next > 1
+
+        @state = :recovering
+        @opening = nil
+        @asked = false
+        []
       end
 
       def finish_by(outcome)
