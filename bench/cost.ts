@@ -1,6 +1,7 @@
 // What messages cost, counted by the runtime: rows, calls and D1 queries, for frames of one message and of sixteen, over both
 // paths.
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { startBroker } from "../scripts/broker/broker.ts";
 import { describeWorker } from "../scripts/broker/worker.ts";
@@ -23,6 +24,22 @@ export interface Usage {
 }
 
 export type Counted = Record<"multiplexed" | "direct", Record<"frame1" | "frame16", Usage>>;
+
+/** Two agents and their open session, all sockets up and heartbeats sent, while nothing is said. */
+export interface Idle {
+  seconds: number;
+  heartbeats: number;
+  rowsWritten: number;
+  rowsRead: number;
+  d1Queries: number;
+  calls: number;
+  /** Of the three objects, those that had left memory when the next message came. */
+  hibernated: number;
+}
+
+/** Longer than the runtime keeps an object in memory that has nothing to do (10 seconds). */
+const idleMs = 15_000;
+const heartbeatMs = 3_000;
 
 /** Messages of a round. */
 const messages = 512;
@@ -60,23 +77,26 @@ class Exchange {
     return speaker;
   }
 
+  /** One frame: stored, delivered, acknowledged by the receiver, and the sender knows. */
+  async one(from: Speaker, to: Speaker, perFrame = 1): Promise<void> {
+    const { session_id } = this;
+    const frame = Array.from({ length: perFrame }, () => {
+      return { type: "MESSAGE", id: uuid(), session_id, seq: ++this.#seq, data: { content } };
+    });
+    const last = this.#seq;
+    const arrived = to.wait((envelope) => envelope.seq === last);
+    const delivered = from.ask(frame, ({ type, data }) => type === "MESSAGE_ACK" && (data?.delivered ?? 0) >= last);
+    await arrived;
+    to.say([{ type: "MESSAGE_ACK", session_id, ack: last }]);
+    await delivered;
+  }
+
   /** Each frame is stored, delivered and acknowledged by the receiver before the next. */
   async round(from: Speaker, to: Speaker, perFrame: number): Promise<Usage> {
-    const { session_id } = this;
     const before = await this.#counters();
     const framesBefore = from.frames + to.frames;
     const started = performance.now();
-    for (let sent = 0; sent < messages; sent += perFrame) {
-      const frame = Array.from({ length: perFrame }, () => {
-        return { type: "MESSAGE", id: uuid(), session_id, seq: ++this.#seq, data: { content } };
-      });
-      const last = this.#seq;
-      const arrived = to.wait((envelope) => envelope.seq === last);
-      const delivered = from.ask(frame, ({ type, data }) => type === "MESSAGE_ACK" && (data?.delivered ?? 0) >= last);
-      await arrived;
-      to.say([{ type: "MESSAGE_ACK", session_id, ack: last }]);
-      await delivered;
-    }
+    for (let sent = 0; sent < messages; sent += perFrame) await this.one(from, to, perFrame);
     const seconds = (performance.now() - started) / 1_000;
     const after = await this.#counters();
     const each = (count: (counters: Counters) => number) => (count(after) - count(before)) / messages;
@@ -91,7 +111,41 @@ class Exchange {
   }
 }
 
-async function count([sender, receiver]: [Dial, Dial], counters: () => Promise<Counters>): Promise<Counted> {
+/** Nothing is said for a while; then one message, and which of the objects had to be woken for it. */
+async function rest(
+  exchange: Exchange,
+  [from, to]: [Speaker, Speaker],
+  counters: () => Promise<Counters>,
+): Promise<Idle> {
+  const before = await counters();
+  let heartbeats = 0;
+  const end = performance.now() + idleMs;
+  while (performance.now() < end) {
+    await sleep(heartbeatMs);
+    for (const speaker of [from, to]) {
+      speaker.say([{ type: "HEARTBEAT" }]);
+      heartbeats++;
+    }
+  }
+  const after = await counters();
+  await exchange.one(from, to);
+  const woken = await counters();
+  const more = (count: (counters: Counters) => number) => count(after) - count(before);
+  return {
+    seconds: idleMs / 1000,
+    heartbeats,
+    rowsWritten: more(({ rowsWritten, alarms }) => rowsWritten + alarms),
+    rowsRead: more(({ rowsRead }) => rowsRead),
+    d1Queries: more(({ d1Queries }) => d1Queries),
+    calls: more(({ sessionCalls, deliverCalls }) => sessionCalls + deliverCalls),
+    hibernated: woken.starts - after.starts,
+  };
+}
+
+async function count(
+  [sender, receiver]: [Dial, Dial],
+  counters: () => Promise<Counters>,
+): Promise<{ counted: Counted; idle: Idle }> {
   const exchange = new Exchange(counters);
   const both = async (from: Speaker, to: Speaker) => ({
     frame1: await exchange.round(from, to, 1),
@@ -100,14 +154,15 @@ async function count([sender, receiver]: [Dial, Dial], counters: () => Promise<C
   const [from, to] = [await Speaker.register(sender), await Speaker.register(receiver)];
   await exchange.open(from, to);
   const multiplexed = await both(from, to);
+  const idle = await rest(exchange, [from, to], counters);
   const [directFrom, directTo] = [await exchange.attach(sender, true), await exchange.attach(receiver, false)];
   const direct = await both(directFrom, directTo);
   for (const speaker of [from, to, directFrom, directTo]) speaker.close();
-  return { multiplexed, direct };
+  return { counted: { multiplexed, direct }, idle };
 }
 
 /** Starts a broker whose Worker counts, and exchanges messages through it. */
-export async function countCost(state: string): Promise<Counted> {
+export async function countCost(state: string): Promise<{ counted: Counted; idle: Idle }> {
   const worker = { ...(await describeWorker()), entry: fileURLToPath(new URL("./counted/worker.ts", import.meta.url)) };
   const broker = await startBroker({ stateDir: join(state, "counted"), worker });
   try {

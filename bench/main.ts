@@ -16,7 +16,7 @@ const usage = `Usage: npm run bench -- [--rounds N] [--peers] [--json]
 
 Measures agentworks beside a bare Durable Object relay, behind the same mutual TLS edge: 512-byte messages, one sender and one
 receiver, with 1, 64 and 256 in flight. Then how long 10,000 messages wait after a cut, what a session notices of 200 others, and
-what messages cost: rows, calls, D1 queries, and the bill for a million.
+what messages cost: rows, calls, D1 queries, the bill for a million, and what it costs to say nothing.
 
   --rounds N   rounds per figure, the median counts (default 3)
   --peers      also NATS JetStream, mosquitto and RabbitMQ where they are installed, each over mutual TLS with its own client
@@ -46,7 +46,7 @@ await runCommand(async () => {
   try {
     const report = await measureSpeed({ state, rounds, withPeers, tell });
     const { resume10kMs, crowd } = await measureLife(state);
-    const counted = await countCost(state);
+    const { counted, idle } = await countCost(state);
     const cost = costJson(counted);
     const bill = billsOf(counted);
     console.log(
@@ -68,9 +68,12 @@ await runCommand(async () => {
       `calls to objects per message in frames of one: ${cost.callsPerMessage}; D1 queries per message: ${cost.d1QueriesPerMessage}\n`,
     );
     console.log(`A million messages at Cloudflare's list prices (millions of each):\n\n${billTable(bill)}\n`);
+    console.log(
+      `Idle for ${idle.seconds} s, both agents and their session connected, ${idle.heartbeats} heartbeats: ${idle.rowsWritten} rows written, ${idle.calls} calls, ${idle.d1Queries} D1 queries; ${idle.hibernated} of 3 objects had hibernated\n`,
+    );
     if (values.json) {
       const sessions200P99Ratio = crowd.ratio;
-      console.log(JSON.stringify({ ...speedJson(report), resume10kMs, sessions200P99Ratio, ...cost, bill }));
+      console.log(JSON.stringify({ ...speedJson(report), resume10kMs, sessions200P99Ratio, ...cost, idle, bill }));
     }
   } finally {
     await rm(state, { recursive: true, force: true });

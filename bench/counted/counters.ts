@@ -9,4 +9,6 @@ export interface Counters {
   /** Frames given to sessions, and to agents. */
   sessionCalls: number;
   deliverCalls: number;
+  /** Objects that came to life: new ones, and those that had hibernated. */
+  starts: number;
 }

@@ -8,10 +8,19 @@ import worker from "../../worker/index.ts";
 import type { Counters } from "./counters.ts";
 
 /** All of them run in one process here, and so share these. */
-const counters: Counters = { rowsWritten: 0, rowsRead: 0, d1Queries: 0, alarms: 0, sessionCalls: 0, deliverCalls: 0 };
+const counters: Counters = {
+  rowsWritten: 0,
+  rowsRead: 0,
+  d1Queries: 0,
+  alarms: 0,
+  sessionCalls: 0,
+  deliverCalls: 0,
+  starts: 0,
+};
 
 /** Counts what the runtime reports of each statement (`rowsWritten` is what is billed), and each alarm (a row as well). */
 function countRows(ctx: DurableObjectState): void {
+  counters.starts++;
   const { sql } = ctx.storage;
   const exec = sql.exec.bind(sql);
   sql.exec = (query, ...bindings) => {
