@@ -72,6 +72,19 @@ const laws: readonly Law[] = [
       "scripts serve the broker from outside: use its HTTP API, or move what is shared to schema or protocol/wire",
   },
   {
+    folder: "conformance",
+    folders: ["protocol/wire", "scripts"],
+    packages: ["node:", "ws"],
+    instead: "the kit judges clients and brokers by PROTOCOL.md alone: write it by hand, without an SDK or the core",
+  },
+  {
+    // Programs that the kit tests: each over its SDK.
+    folder: "conformance/agents",
+    folders: ["sdk"],
+    packages: ["node:"],
+    instead: "an agent is what a user can write: the SDK and the platform",
+  },
+  {
     // The real Worker with counters in it: the one place that wraps the objects instead of calling them.
     folder: "bench/counted",
     folders: ["durable-objects", "worker"],

@@ -1,0 +1,44 @@
+// The suite for clients: the TypeScript SDK passes it, and a client that makes one mistake is caught, by the rule that it breaks.
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { runClientSuite } from "../../conformance/client/suite.ts";
+import { root } from "../../scripts/sources.ts";
+import { mistakes } from "./wrong.ts";
+
+const echo = [process.execPath, join(root, "conformance/agents/typescript.ts")];
+const wrong = (mistake: string) => [process.execPath, join(root, "test/conformance/wrong.ts"), mistake];
+
+describe("the suite for clients", () => {
+  it("the TypeScript SDK passes every check", async () => {
+    const verdicts = await runClientSuite({ command: echo });
+    expect(verdicts.filter(({ result }) => result === "broken")).toEqual([]);
+    expect(verdicts.filter(({ result }) => result === "ok").length).toBeGreaterThan(50);
+  }, 180_000);
+
+  it("a program that never connects is told so at once, with what it printed", async () => {
+    const command = [process.execPath, "-e", "console.log('no broker'); process.exit(3)"];
+    const verdicts = await runClientSuite({ command });
+    expect(verdicts).toHaveLength(1);
+    expect(verdicts[0]).toMatchObject({
+      result: "broken",
+      detail: expect.stringMatching(/did not connect.*no broker/),
+    });
+  }, 60_000);
+
+  it("a client that makes none of these mistakes passes the checks that find them", async () => {
+    const only = Object.values(mistakes).map(([, title]) => title);
+    const verdicts = await runClientSuite({ command: wrong("none"), only });
+    expect(verdicts.filter(({ result }) => result !== "ok")).toEqual([]);
+    expect(verdicts.length).toBeGreaterThanOrEqual(new Set(only).size);
+  }, 120_000);
+
+  const found = Object.entries(mistakes).map(([mistake, [rule, title]]) => ({ mistake, rule, title }));
+  it.each(found)(
+    "a client that $mistake breaks $rule",
+    async ({ mistake, rule, title }) => {
+      const verdicts = await runClientSuite({ command: wrong(mistake), only: [title] });
+      expect(verdicts.map((verdict) => verdict.rule)).toEqual([rule]);
+    },
+    60_000,
+  );
+});
