@@ -11,6 +11,8 @@ export function heard(event: ClientEvent): HeardEvent {
       return { kind: "work", seq: event.envelope.seq };
     case "fault":
       return { kind: "fault", reason: event.fault.data.reason };
+    case "unheard":
+      return { kind: "unheard", requests: event.requests.map((data) => JSON.parse(data)) };
     case "ended":
       return { kind: "ended", reason: event.reason };
     default:

@@ -12,7 +12,7 @@ export type Start =
 export type HeardEvent =
   | { kind: "accepted"; capabilities: unknown[] }
   | { kind: "resumed" }
-  | { kind: "unheard"; requests: readonly string[] }
+  | { kind: "unheard"; requests: readonly Json[] }
   | { kind: "recovered"; sent: number; requested: readonly string[]; closing: boolean }
   | { kind: "work"; seq: DeliveredEnvelope["seq"] }
   | { kind: "receipts"; stored: number; delivered: number }

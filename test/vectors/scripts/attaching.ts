@@ -1,5 +1,5 @@
 // Disconnects, resuming, attaching again, and the errors that make a client do so or end its session.
-import { epoch, minted, own, Script, session_id, theirs } from "./script.ts";
+import { epoch, minted, own, Script, session_id, task, theirs } from "./script.ts";
 
 const outcomes = ["closed", "unknown", "gap", "epoch_mismatch"].map((outcome) =>
   Script.ready(`outcome ${outcome} ends the session`, ["A2"])
@@ -224,6 +224,48 @@ const told = tells.map((reason) =>
     .facts(),
 );
 
+const request = (n: number) => ({ task_id: task(n), capability: "summarize", input: { n } });
+const unheard = [
+  Script.ready("requests of which only SESSION_RESUMED says that they are stored may have been refused", ["A11", "T9"])
+    .send("TASK_REQUEST", request(1))
+    .say("between")
+    .send("TASK_REQUEST", request(2))
+    .send("TASK_REQUEST", request(3))
+    .lines()
+    .connected()
+    .lines()
+    .resumed(2, 3, 514)
+    .lines()
+    .receipt(4, 514)
+    .connected()
+    .lines()
+    .resumed(3, 4, 514),
+  Script.ready("and so may those whose receipt came while it waited for the answer", ["A11"])
+    .send("TASK_REQUEST", request(1))
+    .lines()
+    .connected()
+    .lines()
+    .receipt(1, 513)
+    .resumed(2, 1, 513)
+    .connected()
+    .lines()
+    .resumed(3, 1, 513),
+  Script.ready("what was acknowledged while it was attached was not refused in silence", ["A11"])
+    .send("TASK_REQUEST", request(1))
+    .lines()
+    .receipt(1, 513)
+    .connected()
+    .lines()
+    .resumed(2, 1, 513),
+  Script.ready("once it has closed nothing is asked again", ["A11", "T8"])
+    .send("TASK_REQUEST", request(1))
+    .close()
+    .lines()
+    .connected()
+    .lines()
+    .resumed(2, 2, 514, { state: "closing" }),
+];
+
 const relay = [
   Script.ready("a lost relay: attach again", ["A5"])
     .say("one")
@@ -275,4 +317,4 @@ const relay = [
     .lines(),
 ];
 
-export const attaching = [...resuming, ...outcomes, ...attachAgain, ...ends, ...told, ...relay];
+export const attaching = [...resuming, ...outcomes, ...attachAgain, ...ends, ...told, ...unheard, ...relay];
