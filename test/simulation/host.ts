@@ -42,6 +42,10 @@ export class Host {
   get isOver(): boolean {
     return this.#store.record === undefined || isEnded(this.#store.record.state);
   }
+  /** It is over, and everybody was told. */
+  get isTold(): boolean {
+    return this.isOver && this.#store.record?.timers.index === undefined;
+  }
   get store(): Store {
     return this.#store;
   }

@@ -34,18 +34,26 @@ export class Notices {
     });
   }
 
-  /** What left arrives even when the asker is gone by then. Each of those who are told may fail by itself. */
-  index({ record: { state } }: Extract<Effect, { do: "index" }>): void {
-    const { clock, network, agents, plan } = this.#world;
+  /**
+   * What left arrives even when the asker is gone by then. Each of those who are told may fail by itself; a report may come late,
+   * and twice.
+   */
+  index({ record: { state }, report }: Extract<Effect, { do: "index" }>): void {
+    const { clock, network, agents, meter, totals, plan, dice } = this.#world;
     const { life } = this.#asker;
     const arrives = () => !this.#world.strikes(plan.mishaps.indexDown);
+    totals.reports++;
+    const isLate = this.#world.strikes(plan.mishaps.strayReport);
+    if (isLate) clock.after(dice.below(60_000), () => meter.receive(report));
     clock.after(network.latency(), () => {
+      const isMetered = arrives();
+      if (isMetered) meter.receive(report);
       const told = ([0, 1] as const).map((side) => {
         const does = arrives();
         if (does) agents.told(side, state);
         return does;
       });
-      if (life !== this.#asker.life || !arrives() || told.includes(false)) return;
+      if (life !== this.#asker.life || !isMetered || told.includes(false)) return;
       this.#asker.perform((session) => session.indexed(state, clock.now));
     });
   }

@@ -1,119 +1,33 @@
 // The independent judge. It keeps books of its own — what the applications said, heard and took, which rows are durable, which
-// frames left — and never looks into the core's memory. Each method is told of one thing that happened, and throws a Violation
-// that names the invariant. `protocol.md`, "What must always hold".
-import type { ClientEvent } from "../../protocol/session/client.ts";
+// frames left — and never looks into the core's memory. `protocol.md`, "What must always hold".
 import type { Effect, Row } from "../../protocol/session/effects.ts";
 import { otherSide, type Side } from "../../protocol/session/tasks.ts";
-import type { DeliveredEnvelope, SessionEnvelope } from "../../protocol/wire/envelope.ts";
+import type { SessionEnvelope } from "../../protocol/wire/envelope.ts";
 import type { RowEffect } from "../protocol/store.ts";
-import { Diary, standingOf, type Told } from "./diary.ts";
-import { Ledger, type Sent } from "./ledger.ts";
+import { standingOf, type Told } from "./diary.ts";
+import { Hearing } from "./hearing.ts";
+import { Tally } from "./meter.ts";
 import { beyond, readControl, refusedRequests } from "./promises.ts";
 import { misremembered } from "./recoveries.ts";
 import { readRow } from "./rows.ts";
-import { TaskBooks } from "./task-books.ts";
-import { honestEnds, honestFaults, Violation } from "./verdicts.ts";
-import type { World } from "./world.ts";
 
 const sides = [0, 1] as const;
 
-export class Oracle {
-  readonly #world: World;
-  /** What is durable, by the side that sends. */
-  #ledgers: [Ledger, Ledger] = [new Ledger(), new Ledger()];
-  #tasks = new TaskBooks();
-  /** What each application knows. */
-  readonly #diaries: [Diary, Diary] = [new Diary(), new Diary()];
+export class Oracle extends Hearing {
+  /** What was accepted, and so is to be metered. */
+  #tally = new Tally();
   /** Task requests that the present event refuses for want of room. */
   #refused: ReadonlySet<string> = new Set();
   /** The side that asks what it has forgotten: with the frame that has just arrived, and in the present event. */
   #asking: Side | undefined;
   #asked: Side | undefined;
-  wasRolledBack = false;
   #isAnnounced = false;
-
-  constructor(world: World) {
-    this.#world = world;
-  }
-
-  fails(invariant: string, detail: string): never {
-    throw new Violation(invariant, detail);
-  }
-
-  // --- the applications
-
-  sent(side: Side, one: Sent & { seq: number }): void {
-    const { seq, ...rest } = one;
-    if (this.#diaries[side].said.push(rest) !== seq)
-      this.fails("each number is given out once", `${seq} to ${one.type}`);
-  }
-
-  took(side: Side, seq: number): void {
-    const diary = this.#diaries[side];
-    diary.taken = Math.max(diary.taken, seq);
-  }
-
-  /** A life without memory goes on where the broker says that it stands: what that says was judged when it left. */
-  recovered(side: Side, told: Told): void {
-    const { out } = this.#ledgers[otherSide(side)];
-    this.#diaries[side].recover(standingOf(told), this.wasRolledBack ? out.map(({ id }) => id) : undefined);
-  }
-
-  /** @param marked the application is told that it may have heard this before */
-  heard(side: Side, event: ClientEvent, marked: boolean): void {
-    if (event.kind === "work") return this.#heardWork(side, event.envelope, marked);
-    if (event.kind === "receipts") return this.#heardReceipts(side, event.stored, event.delivered);
-    if (event.kind === "fault") {
-      const { reason } = event.fault.data;
-      if (!honestFaults.has(reason) && !this.wasRolledBack)
-        this.fails("an honest client is not refused", `${this.#name(side)} got ${reason}`);
-    }
-    if (event.kind === "ended") {
-      this.#diaries[side].end = event.reason;
-      if (!honestEnds.has(event.reason)) {
-        this.#world.totals.lostSessions++;
-        if (!this.wasRolledBack)
-          this.fails("a session ends for a reason", `${this.#name(side)}'s ended as ${event.reason}`);
-      }
-    }
-  }
-
-  #heardWork(side: Side, envelope: DeliveredEnvelope, marked: boolean): void {
-    const diary = this.#diaries[side];
-    const due = diary.heard.length + 1;
-    const what = `${this.#name(side)} heard ${envelope.type} ${envelope.seq}`;
-    if (envelope.seq !== due) this.fails("the application hears in order, once", `${what}, due is ${due}`);
-    const { out, lost } = this.#ledgers[otherSide(side)];
-    // What was under way when older storage came back may still arrive. Whether it may stay is seen when the end attaches.
-    const gone = lost.get(envelope.id);
-    const stored = gone?.seq === due ? gone : out[due - 1];
-    if (stored === undefined) this.fails("nothing is heard that was not stored", what);
-    if (stored.id !== envelope.id || stored.type !== envelope.type || stored.data !== JSON.stringify(envelope.data))
-      this.fails(
-        "what is heard is what was stored",
-        `${what}: ${JSON.stringify(envelope)}, not ${JSON.stringify(stored)}`,
-      );
-    const isMarked = marked || (envelope.type === "TASK_REQUEST" && "redelivered" in envelope.data);
-    if (!isMarked && diary.mayKnow(envelope.id) && !this.wasRolledBack) this.fails("what comes again is marked", what);
-    diary.hears(envelope.id);
-    if (envelope.type === "MESSAGE") this.#world.totals.messages++;
-    const complain = (detail: string) => this.fails("a task is given once and answered once", detail);
-    this.#tasks.heard(side, envelope, isMarked, complain);
-  }
-
-  #heardReceipts(side: Side, stored: number, delivered: number): void {
-    const diary = this.#diaries[side];
-    diary.stored = Math.max(diary.stored, stored);
-    diary.delivered = Math.max(diary.delivered, delivered);
-    if (stored > this.#ledgers[side].accepted && !this.wasRolledBack)
-      this.fails("nothing acknowledged is lost", `${this.#name(side)} was told that ${stored} are stored`);
-  }
 
   // --- the broker
 
   /** A frame reached the object. */
   arrived(side: Side, envelopes: readonly SessionEnvelope[]): void {
-    const ledger = this.#ledgers[otherSide(side)];
+    const ledger = this.ledgers[otherSide(side)];
     for (const { ack } of envelopes as readonly { ack?: number }[]) if (ack !== undefined) ledger.acknowledge(ack);
     const asks = envelopes.some((one) => one.type === "SESSION_RESUME" && one.data.received === null);
     this.#asking = asks ? side : undefined;
@@ -129,24 +43,33 @@ export class Oracle {
   /** Rows became durable. */
   committed(effects: readonly RowEffect[]): void {
     // What an acknowledgement of this very event frees may be deleted with the next row only.
-    const known = [this.#ledgers[0].known, this.#ledgers[1].known] as const;
+    const known = [this.ledgers[0].known, this.ledgers[1].known] as const;
     for (const effect of effects) {
       if (effect.do === "store") this.#stores(effect.row);
       else if (effect.do === "forget")
-        for (const row of effect.rows) this.#ledgers[effect.stream].forget(row, (detail) => this.#overwrites(detail));
+        for (const row of effect.rows) this.ledgers[effect.stream].forget(row, (detail) => this.#overwrites(detail));
       else if (effect.do === "cursors") this.#knows(effect.cursors);
-      else if (effect.do === "cancelTasks") this.#tasks.cancelAll();
+      else if (effect.do === "cancelTasks") this.tasks.cancelAll();
     }
-    for (const ledger of this.#ledgers) ledger.grant();
+    for (const ledger of this.ledgers) ledger.grant();
+    this.#metered(effects);
     for (const effect of effects) {
       const wrong =
-        effect.do === "store" ? this.#ledgers[effect.row.stream].history(known[effect.row.stream]) : undefined;
+        effect.do === "store" ? this.ledgers[effect.row.stream].history(known[effect.row.stream]) : undefined;
       if (wrong !== undefined) this.fails("storage ≤ bound", wrong);
     }
   }
 
+  /** The cursors of one event are the same in all of its rows, and count all of them. */
+  #metered(effects: readonly RowEffect[]): void {
+    const [cursors] = effects.flatMap((one) => (one.do === "store" ? [one.row.cursors] : []));
+    const stored = cursors ?? effects.find((one) => one.do === "cursors")?.cursors;
+    const wrong = stored && this.#tally.stores(stored, this.tasks.opened);
+    if (wrong !== undefined && !this.wasRolledBack) this.fails("what is accepted is metered once", wrong);
+  }
+
   #knows({ acked }: Row["cursors"]): void {
-    for (const side of sides) this.#ledgers[side].known = Math.max(this.#ledgers[side].known, acked[side]);
+    for (const side of sides) this.ledgers[side].known = Math.max(this.ledgers[side].known, acked[side]);
   }
 
   #overwrites(detail: string): never {
@@ -155,10 +78,11 @@ export class Oracle {
 
   #stores(row: Row): void {
     const side = row.stream;
-    const ledger = this.#ledgers[side];
-    const { said } = this.#diaries[side];
-    const books = { side, name: this.#name(side), ledger, tasks: this.#tasks, said, asked: this.#asked };
-    const wrong = readRow(row, books, this.#world.clock.now, this.#refused);
+    const ledger = this.ledgers[side];
+    const { said } = this.diaries[side];
+    const shared = { tasks: this.tasks, tally: this.#tally, asked: this.#asked };
+    const books = { side, name: this.name(side), ledger, said, ...shared };
+    const wrong = readRow(row, books, this.world.clock.now, this.#refused);
     if (wrong !== undefined) this.fails(wrong.invariant, wrong.detail);
     this.#knows(row.cursors);
     ledger.store(row, ledger.out.at(-1)?.own === true && row.last >= row.first, (detail) => this.#overwrites(detail));
@@ -168,8 +92,11 @@ export class Oracle {
   leaving(effect: Effect, answers: Side | undefined): void {
     if (effect.do === "send") for (const frame of effect.frames) this.#says(effect.to, frame);
     else if (effect.do === "reply" && answers !== undefined) for (const line of effect.lines) this.#says(answers, line);
-    else if (effect.do === "replay") {
-      if (effect.last > this.#ledgers[otherSide(effect.to)].out.length)
+    else if (effect.do === "index" && !this.wasRolledBack) {
+      const wrong = this.#tally.reports(effect.report);
+      if (wrong !== undefined) this.fails("a report says what is durable", wrong);
+    } else if (effect.do === "replay") {
+      if (effect.last > this.ledgers[otherSide(effect.to)].out.length)
         this.fails("nothing is sent that is not durable", `replay through ${effect.last}`);
     }
   }
@@ -177,8 +104,8 @@ export class Oracle {
   #says(to: Side, frame: string): void {
     const said = readControl(frame);
     if (said === undefined) return;
-    const wrong = beyond(said, this.#ledgers[to]);
-    if (wrong !== undefined) this.fails(wrong.invariant, `${said.type} to ${this.#name(to)} says ${wrong.claim}`);
+    const wrong = beyond(said, this.ledgers[to]);
+    if (wrong !== undefined) this.fails(wrong.invariant, `${said.type} to ${this.name(to)} says ${wrong.claim}`);
     if (said.data?.taken !== undefined) return this.#remembers(to, said.data);
     // Without a new epoch an end may go on for a while, until the contradiction reaches it.
     if (said.data?.outcome === "resumed" && this.#isAnnounced) this.#compare(to);
@@ -187,45 +114,50 @@ export class Oracle {
   /** What an end without memory learns of its past. After older storage came back it has nothing left to compare with. */
   #remembers(side: Side, told: Told): void {
     if (this.wasRolledBack) return;
-    const books = { side, diary: this.#diaries[side], ledgers: this.#ledgers, tasks: this.#tasks };
+    const books = { side, diary: this.diaries[side], ledgers: this.ledgers, tasks: this.tasks };
     const wrong = misremembered(standingOf(told), books);
-    if (wrong !== undefined) this.fails("who lost its memory goes on where it was", `${this.#name(side)}: ${wrong}`);
+    if (wrong !== undefined) this.fails("who lost its memory goes on where it was", `${this.name(side)}: ${wrong}`);
   }
 
   // --- after every step, and at the end
 
   look(): void {
-    for (const ledger of this.#ledgers) {
+    for (const ledger of this.ledgers) {
       const wrong = ledger.overflow();
       if (wrong !== undefined) this.fails("storage ≤ bound", wrong);
     }
   }
 
   copy() {
-    return { ledgers: this.#ledgers.map((ledger) => ledger.copy()), tasks: this.#tasks.copy() };
+    return {
+      ledgers: this.ledgers.map((ledger) => ledger.copy()),
+      tasks: this.tasks.copy(),
+      tally: this.#tally.copy(),
+    };
   }
 
   /** @param announced the restored storage has a new epoch, as a restore on purpose must give it */
-  rolledBack({ ledgers: [a, b], tasks }: ReturnType<Oracle["copy"]>, announced: boolean): void {
+  rolledBack({ ledgers: [a, b], tasks, tally }: ReturnType<Oracle["copy"]>, announced: boolean): void {
     this.#isAnnounced = announced && (this.#isAnnounced || !this.wasRolledBack);
     this.wasRolledBack = true;
     if (a === undefined || b === undefined) return;
-    this.#ledgers = [a.restoredAfter(this.#ledgers[0]), b.restoredAfter(this.#ledgers[1])];
-    this.#tasks = tasks.copy();
+    this.ledgers = [a.restoredAfter(this.ledgers[0]), b.restoredAfter(this.ledgers[1])];
+    this.tasks = tasks.copy();
+    this.#tally = tally.copy();
   }
 
   /** After older storage came back: an end that goes on must have lost nothing, and what it heard must be what is stored. */
   #compare(side: Side): void {
     if (!this.wasRolledBack) return;
     const wrong =
-      this.#ledgers[side].forgot(this.#diaries[side].stored) ??
-      this.#ledgers[otherSide(side)].contradicts(this.#diaries[side].heard);
+      this.ledgers[side].forgot(this.diaries[side].stored) ??
+      this.ledgers[otherSide(side)].contradicts(this.diaries[side].heard);
     if (wrong === undefined) return;
-    this.fails("never a silent partial recovery", `${this.#name(side)}: ${wrong}`);
+    this.fails("never a silent partial recovery", `${this.name(side)}: ${wrong}`);
   }
 
   #isLive(side: Side): boolean {
-    const { ended, session } = this.#world.ends[side];
+    const { ended, session } = this.world.ends[side];
     return !ended && session !== undefined;
   }
 
@@ -236,32 +168,31 @@ export class Oracle {
   }
 
   #complete(side: Side, closed: boolean): void {
-    const { said, stored, delivered } = this.#diaries[side];
-    const { heard } = this.#diaries[otherSide(side)];
+    const { said, stored, delivered } = this.diaries[side];
+    const { heard } = this.diaries[otherSide(side)];
     const receipts = { stored, delivered: closed ? delivered : undefined };
-    const wrong = this.#ledgers[side].missing(said.length, heard.length, receipts);
+    const wrong = this.ledgers[side].missing(said.length, heard.length, receipts);
     if (wrong !== undefined)
-      this.fails("after the network heals everything is delivered", `${this.#name(side)}: ${wrong}`);
+      this.fails("after the network heals everything is delivered", `${this.name(side)}: ${wrong}`);
   }
 
   stuck(detail: string): never {
-    const { ends, host } = this.#world;
+    const { ends, host } = this.world;
     const states = ends.map((end) => `${end.name} ${end.life === "alive" ? end.session?.state : end.life}`).join(", ");
     return this.fails("everything comes to its end", `${detail}: ${states}, session ${host.store.record?.state}`);
   }
 
   /** Both clients and the session are at their end. */
   ended(): void {
-    const { store } = this.#world.host;
-    const wrong = this.#tasks.unfinished(store, (detail) => (this.#world.totals.tasksEnded += detail));
+    const { host, meter } = this.world;
+    const { store } = host;
+    const wrong = this.tasks.unfinished(store, (detail) => (this.world.totals.tasksEnded += detail));
     if (wrong !== undefined) this.fails("each task reaches exactly one terminal state", wrong);
-    const isClosed = (side: Side) => ["closed", "resume_closed"].includes(this.#diaries[side].end);
+    const unmetered = this.wasRolledBack ? undefined : meter.misses(this.#tally.usage(this.tasks.opened));
+    if (unmetered !== undefined) this.fails("what is accepted is metered once", unmetered);
+    const isClosed = (side: Side) => ["closed", "resume_closed"].includes(this.diaries[side].end);
     for (const side of sides) if (isClosed(side) && store.record?.state === "closed") this.#compare(side);
     const closed = sides.every(isClosed);
     if (closed && !this.wasRolledBack) for (const side of sides) this.#complete(side, true);
-  }
-
-  #name(side: Side): string {
-    return this.#world.ends[side].name;
   }
 }

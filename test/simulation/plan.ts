@@ -39,6 +39,8 @@ export interface Mishaps {
   crashInside: number;
   /** The session index does not answer. */
   indexDown: number;
+  /** A report of usage comes once more, much later. */
+  strayReport: number;
   /** The memory of the object is gone before an event. */
   forget: number;
 }
@@ -113,6 +115,7 @@ function drawLimits(dice: Dice): Limits {
     windowBytes,
     ringBytesMax: windowBytes * dice.pick([1, 2, 4]),
     cursorLagBytesMax: dice.between(1, windowBytes / 4),
+    usageReportMessages: dice.pick([10, 100, shippedLimits.usageReportMessages]),
   };
 }
 
@@ -165,6 +168,7 @@ export function drawPlan(dice: Dice): Plan {
       repeatAttach: some(0.5),
       crashInside: some(0.1),
       indexDown: some(0.9),
+      strayReport: some(0.5),
       forget: dice.chance(0.2) ? 1 : some(0.5),
     },
     habits: both(() => drawHabits(dice)),

@@ -106,4 +106,22 @@ export const plants: readonly Plant[] = [
         return withLines(effect, plain);
       }),
   },
+  {
+    name: "metered again after a crash",
+    restored: (saved) => {
+      const usage = saved.cursors?.usage;
+      return usage === undefined ? saved : withCursors(saved, { usage: { ...usage, messages: usage.messages + 1 } });
+    },
+  },
+  {
+    name: "usage is not restored",
+    restored: (saved) => withCursors(saved, { usage: { messages: 0, bytes: 0, tasks: 0 } }),
+  },
+  {
+    name: "reports without numbers",
+    effects: (effects) =>
+      effects.map((effect) =>
+        effect.do === "index" ? { ...effect, report: { ...effect.report, number: 1 } } : effect,
+      ),
+  },
 ];

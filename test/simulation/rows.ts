@@ -3,6 +3,7 @@
 import type { Row } from "../../protocol/session/effects.ts";
 import type { Side } from "../../protocol/session/tasks.ts";
 import type { Ledger, Sent } from "./ledger.ts";
+import type { Tally } from "./meter.ts";
 import type { TaskBooks } from "./task-books.ts";
 
 interface Books {
@@ -11,6 +12,7 @@ interface Books {
   name: string;
   ledger: Ledger;
   tasks: TaskBooks;
+  tally: Tally;
   /** What its application said. */
   said: readonly Sent[];
   /** The side that asks in this event what it has forgotten (A8), if one does. */
@@ -24,13 +26,14 @@ interface Wrong {
 
 /** Reads a row that became durable. @returns what is wrong with it */
 export function readRow(row: Row, books: Books, now: number, refused: ReadonlySet<string>): Wrong | undefined {
-  const { side, name, ledger, tasks, said, asked } = books;
+  const { side, name, ledger, tasks, tally, said, asked } = books;
   const lines = row.last < row.first ? [] : row.body.split("\n").map((line) => JSON.parse(line));
   if (row.first !== ledger.out.length + 1 || row.last - row.first + 1 !== lines.length)
     return { invariant: "streams have no holes", detail: `row ${row.first}…${row.last} after ${ledger.out.length}` };
   if (row.origin > said.length)
     return { invariant: "nothing is stored that was not said", detail: `seq ${row.origin}` };
   const taken = said.slice(ledger.accepted, row.origin);
+  for (const one of taken) tally.accept(one);
   const passes = taken.filter((one) => tasks.passes(side, one, now, refused));
   const own = taken.length === 0;
   for (const [i, { id, type, seq, from, data, in_reply_to }] of lines.entries()) {

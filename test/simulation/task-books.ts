@@ -29,6 +29,8 @@ interface OwnFrame {
 
 export class TaskBooks {
   #tasks = new Map<string, Task>();
+  /** How many the two agents opened. */
+  opened = 0;
   /** What the applications heard: each task once. */
   readonly #given = new Set<string>();
   readonly #answers = new Map<string, string>();
@@ -70,6 +72,7 @@ export class TaskBooks {
     const at = deadline === undefined ? Number.POSITIVE_INFINITY : Date.parse(deadline);
     const isLate = at <= now;
     const dueAt = isLate ? now : at + limits.deadlineGraceMs;
+    this.opened++;
     const repeats = isLate ? [id] : [];
     this.#tasks.set(task_id, { requester: side, request: data, dueAt, cancelling: false, repeats, seq: 0 });
     return !isLate;
@@ -173,6 +176,7 @@ export class TaskBooks {
 
   copy(): TaskBooks {
     const copy = new TaskBooks();
+    copy.opened = this.opened;
     copy.#tasks = new Map(Array.from(this.#tasks, ([id, task]) => [id, { ...task, repeats: [...task.repeats] }]));
     return copy;
   }

@@ -20,6 +20,8 @@ export const noTotals = () => ({
   reattached: 0,
   attachesRepeated: 0,
   resumes: 0,
+  /** Reports of usage. */
+  reports: 0,
   /** Sessions that ended as gap, epoch_mismatch or unknown, after older storage came back. */
   lostSessions: 0,
 });
@@ -42,6 +44,7 @@ export function missingWork(totals: Totals): string[] {
     crashes: steps / 2_000,
     hibernations: steps / 1_000,
     resumes: steps / 1_000,
+    reports: steps / 1_000,
     rollbacks: steps / 200_000,
     deaths: steps / 20_000,
     recoveries: steps / 40_000,

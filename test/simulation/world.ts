@@ -9,6 +9,7 @@ import type { Dice } from "./dice.ts";
 import { End } from "./end.ts";
 import { planFaults } from "./faults.ts";
 import { Host } from "./host.ts";
+import { Meter } from "./meter.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import type { Plan } from "./plan.ts";
@@ -55,6 +56,7 @@ export class World {
   readonly host: Host;
   readonly agents: Agents;
   readonly oracle: Oracle;
+  readonly meter = new Meter();
   /** The present lives of the two agents. */
   readonly ends: [End, End];
   readonly session_id: string;
@@ -132,7 +134,7 @@ export class World {
       [quiet, () => this.#close()],
       [quiet * 2, () => this.#askOnceMore()],
     ];
-    for (let i = 0; !this.#isOver; i++) {
+    for (let i = 0; !this.#isOver || !this.host.isTold; i++) {
       const passed = this.clock.now - started;
       const late = bothLive && !this.oracle.wasRolledBack && passed > healMsMax;
       if (i === healStepsMax || late) this.oracle.stuck(`after ${i} steps and ${passed} ms`);
