@@ -4,6 +4,7 @@ import { DurableObject } from "cloudflare:workers";
 import { BrokerSession, type Inbound } from "../protocol/session/broker.ts";
 import type { AttachKey, Effect, Offer, Output, SessionRecord, UsageReport } from "../protocol/session/effects.ts";
 import type { Letter, Redriven } from "../protocol/session/redrive.ts";
+import { type RedriveAnswer, type RedriveStanding, sideOf, standingFor } from "../protocol/session/redriving.ts";
 import { isEnded } from "../protocol/session/states.ts";
 import { otherSide } from "../protocol/session/tasks.ts";
 import { nextDeadline } from "../protocol/session/timers.ts";
@@ -16,15 +17,7 @@ import type { Answer, Sender } from "./rpc.ts";
 import { Delivery, freshDirectKey } from "./session-delivery.ts";
 import { factsOf, type HistoryPage, type HistoryQuery, readHistory, type SessionFacts } from "./session-history.ts";
 import { makeOffer, tellForgotten, tellState } from "./session-notices.ts";
-import {
-  type DeadLetterPage,
-  type RedriveAnswer,
-  type RedriveStanding,
-  readDeadLetters,
-  redrive,
-  sideOf,
-  standingFor,
-} from "./session-redrive.ts";
+import { type DeadLetterPage, readDeadLetters, redrive } from "./session-redrive.ts";
 import { SessionStore } from "./session-store.ts";
 import {
   acceptSocket,
@@ -174,7 +167,8 @@ export class SessionObject extends DurableObject<ObjectEnv> {
       {
         session: this.#session,
         store: this.#store,
-        perform: (output) => this.#perform(output),
+        note: (side, to, after, through) =>
+          this.#perform(this.#session.redriving(side, to, after, through, Date.now())),
         other: (session_id) => this.env.SESSIONS.getByName(`${this.#account}/${session_id}`),
       },
       agent,

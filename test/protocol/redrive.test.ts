@@ -35,7 +35,7 @@ const messages = (first: number, last: number) =>
 function hand(link: Raw, letters: Letter[], side: Side = 0): Redriven | undefined {
   let answer: Redriven | undefined;
   link.event((broker) => {
-    const before = link.store.redriven.get(`${source} ${side}`) ?? 0;
+    const before = link.store.redrivenThrough(source, side);
     const output = broker.redrive(side, source, letters, before, link.now);
     answer = output.answer;
     return output;

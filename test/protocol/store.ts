@@ -91,6 +91,23 @@ export class Store implements TaskTable {
       );
   }
 
+  redrivenThrough(source: string, stream: Side): number {
+    return this.redriven.get(`${source} ${stream}`) ?? 0;
+  }
+
+  /** As `SessionStore.cancelledAfter`. */
+  cancelledAfter(stream: Side, acked: number): Set<string> {
+    const cancelled = new Set<string>();
+    for (const { first, last, body } of this.rows[stream].values()) {
+      if (last <= acked || last < first || !body.includes('"type":"TASK_CANCEL"')) continue;
+      for (const [i, line] of body.split("\n").entries()) {
+        const { type, data } = JSON.parse(line) as { type: string; data: { task_id: string } };
+        if (first + i > acked && type === "TASK_CANCEL") cancelled.add(data.task_id);
+      }
+    }
+    return cancelled;
+  }
+
   /** When the newest row was written, if there is one. */
   lastWorkAt(): number | undefined {
     let latest: number | undefined;
