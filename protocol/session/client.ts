@@ -53,6 +53,19 @@ export type ClientEvent =
   | { kind: "fault"; fault: FromBroker<"ERROR"> }
   | { kind: "ended"; reason: string; detail: string };
 
+/** What must outlive a client's process, so that the next one goes on with the session as after any disconnect (A2). */
+export interface Remembered {
+  session_id: Uuid;
+  peer: AgentId;
+  epoch: string;
+  /** The application has taken everything through this: nothing at or below it comes again. */
+  taken: number;
+  /** Of this end's own, the broker has stored everything through this … */
+  stored: number;
+  /** … and these are the exact lines of all that was queued after it, in order. */
+  lines: readonly string[];
+}
+
 export class ClientSession {
   readonly session_id: Uuid;
   /** Of a session that was opened by a capability: "" until it is accepted. */
@@ -119,6 +132,43 @@ export class ClientSession {
     return new ClientSession(session_id, peer, { name: "recovering", asked: false }, mint);
   }
 
+  /**
+   * A session of an earlier life that was remembered: the first line it gives out is SESSION_RESUME, from where both streams
+   * stood. Throws when the lines are not those that follow `stored`.
+   */
+  static recall({ session_id, peer, epoch, taken, stored, lines }: Remembered, mint: () => Uuid): ClientSession {
+    const session = new ClientSession(session_id, peer, { name: "resuming", asked: false }, mint);
+    session.#epoch = epoch;
+    session.#in.last = taken;
+    session.#taken = taken;
+    session.#saidTaken = taken;
+    session.#out.startAfter(stored);
+    for (const line of lines) {
+      const { type, seq } = JSON.parse(line) as { type: WorkType; seq: number };
+      session.#queue(type, seq, line);
+    }
+    return session;
+  }
+
+  /** What `recall` needs to go on from here. */
+  get remembered(): Remembered {
+    const lines = this.#out.spans.map(({ line }) => line);
+    const { session_id } = this;
+    return {
+      session_id,
+      peer: this.#peer,
+      epoch: this.#epoch,
+      taken: this.#taken,
+      stored: this.#out.acked,
+      lines,
+    };
+  }
+
+  /** The line that was queued last, while the broker has not stored it. */
+  get newestLine(): string | undefined {
+    return this.#out.spans.at(-1)?.line;
+  }
+
   get peer(): AgentId {
     return this.#peer;
   }
@@ -170,10 +220,13 @@ export class ClientSession {
   sendText(type: WorkType, id: Uuid, data: string, more: { in_reply_to?: Uuid; traceparent?: string } = {}): number {
     const seq = this.#out.next;
     const head = JSON.stringify({ type, id, session_id: this.session_id, seq, ...more });
-    const line = `${head.slice(0, -1)},"data":${data}}`;
+    this.#queue(type, seq, `${head.slice(0, -1)},"data":${data}}`);
+    return seq;
+  }
+
+  #queue(type: WorkType, seq: number, line: string): void {
     this.#out.append({ first: seq, last: seq, bytes: line.length, line });
     if (type === "SESSION_CLOSE") this.#closeSeq = seq;
-    return seq;
   }
 
   /** The application has taken everything through `seq`: it will be acknowledged with the next lines. */

@@ -111,6 +111,8 @@ export const limits = {
   /** Messages (and bytes) that a client keeps for one session before `send` refuses: its own memory, not the broker's. */
   outboxMessagesMax: 8192,
   outboxBytesMax: 64 * MiB,
+  /** A client's journal is written anew when it has grown past this, and past twice what is still needed of it. */
+  journalBytesMin: 4 * MiB,
 } as const;
 
 /** What REGISTER_ACK tells a client (PROTOCOL R3): the limits that it must obey. */

@@ -73,6 +73,7 @@ const clientLimits = [
   "reconnectMaxMs",
   "outboxMessagesMax",
   "outboxBytesMax",
+  "journalBytesMin",
 ] as const satisfies readonly (keyof typeof limits)[];
 
 /** The comment over each limit. */

@@ -65,3 +65,6 @@ RECONNECT_MAX_MS: Final = 30000
 #: own memory, not the broker's.
 OUTBOX_MESSAGES_MAX: Final = 8192
 OUTBOX_BYTES_MAX: Final = 67108864
+#: A client's journal is written anew when it has grown past this, and past twice what
+#: is still needed of it.
+JOURNAL_BYTES_MIN: Final = 4194304

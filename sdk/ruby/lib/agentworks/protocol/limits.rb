@@ -63,6 +63,9 @@ module Agentworks
       # memory, not the broker's.
       OUTBOX_MESSAGES_MAX = 8_192
       OUTBOX_BYTES_MAX = 67_108_864
+      # A client's journal is written anew when it has grown past this, and past twice what is
+      # still needed of it.
+      JOURNAL_BYTES_MIN = 4_194_304
     end
   end
 end
