@@ -54,7 +54,7 @@ test("a queue behaves as an array does", () => {
 describe("a channel", () => {
   test("gives values in order, says what was taken, and ends after what is queued", async () => {
     const taken: number[] = [];
-    const channel = new Channel<number>((value) => taken.push(value));
+    const channel = new Channel<number>((value) => taken.push(value) > 0);
     const reader = channel[Symbol.asyncIterator]();
     const first = next(reader);
     for (const value of [1, 2, 3]) channel.push(value);

@@ -16,6 +16,15 @@ export interface ConnectOptions extends CredentialOptions {
    * tasks go to the handlers again. Register handlers right after `connect`. Default true.
    */
   recover?: boolean;
+  /**
+   * Path of a file in which this program remembers its sessions, so that a program that died and starts again with the same file
+   * loses and repeats nothing: what it had sent is sent, once; a message that it had taken does not come again; a task whose
+   * handler had ended does not run again, and one whose handler had not runs again, with `redelivered`. The file is made (mode
+   * 0600) when it is not there; its folder must be. One file for each agent, and the same one in each of its lives. It is handed
+   * to the operating system, not forced to the disk: it survives the death of the process, not that of the machine. When it
+   * cannot be written any more the agent ends with journal_failed. Default: no journal.
+   */
+  journal?: string;
   /** Judges an offered session; false or a reason rejects it. Default: every offer of the account's agents is accepted. */
   accept?: (offer: Offer) => boolean | { reject: string };
   /** Ends the attempt to connect. Without it `connect` tries until the broker answers or refuses for good. */
@@ -176,6 +185,11 @@ export interface Session {
   readonly recovered: boolean;
   /** After recovery: the ids of tasks that the earlier life asked for and that are open. `request` with one waits for it. */
   readonly requested: readonly string[];
+  /**
+   * How many messages `send` has queued in this session: with a journal, in all lives of this program. Each of them arrives, so
+   * a program that numbers its messages goes on after this many.
+   */
+  readonly sent: number;
   request<Result = unknown, Progress = unknown>(
     capability: string,
     input: unknown,

@@ -1,5 +1,5 @@
 // A queue that is read by `for await`. Each value goes to one reader; readers know nothing of each other.
-// `onTake` is told when a value leaves the queue for the application: acknowledgement hangs on that.
+// `onTake` is told when a value is about to leave the queue for the application: acknowledgement hangs on that.
 import { Fifo } from "./fifo.ts";
 
 interface Waiting<T> {
@@ -14,13 +14,16 @@ export class Channel<T> implements AsyncIterable<T> {
   readonly #values = new Fifo<T>();
   #waiting: Waiting<T>[] = [];
   #end: { error: unknown } | undefined;
-  readonly #onTake: ((value: T) => void) | undefined;
+  readonly #onTake: ((value: T) => boolean) | undefined;
   readonly #sizeMax: number;
   /** Readers that have started and not left. */
   readers = 0;
 
-  /** @param sizeMax beyond it the oldest value is dropped: only for values that may be */
-  constructor(onTake?: (value: T) => void, sizeMax = Number.POSITIVE_INFINITY) {
+  /**
+   * @param onTake answers false when the value must not leave: whoever says so has ended the channel
+   * @param sizeMax beyond it the oldest value is dropped: only for values that may be
+   */
+  constructor(onTake?: (value: T) => boolean, sizeMax = Number.POSITIVE_INFINITY) {
     this.#onTake = onTake;
     this.#sizeMax = sizeMax;
   }
@@ -31,14 +34,14 @@ export class Channel<T> implements AsyncIterable<T> {
 
   push(value: T): void {
     if (this.#end !== undefined) return;
-    const waiting = this.#waiting.shift();
-    if (waiting === undefined) {
+    if (this.#waiting.length === 0) {
       this.#values.push(value);
       if (this.#values.size > this.#sizeMax) this.#values.shift();
-      return;
-    }
-    this.#onTake?.(value);
-    waiting.resolve({ value, done: false });
+    } else if (this.#mayLeave(value)) this.#waiting.shift()?.resolve({ value, done: false });
+  }
+
+  #mayLeave(value: T): boolean {
+    return this.#onTake?.(value) ?? true;
   }
 
   /** No more values. What is queued can still be read; then readers end, or throw `error`. */
@@ -62,10 +65,8 @@ export class Channel<T> implements AsyncIterable<T> {
   }
 
   #next(reader: object): Promise<IteratorResult<T, undefined>> {
-    if (this.#values.size > 0) {
-      const value = this.#values.shift() as T;
-      this.#onTake?.(value);
-      return Promise.resolve({ value, done: false });
+    if (this.#values.size > 0 && this.#mayLeave(this.#values.peek() as T)) {
+      return Promise.resolve({ value: this.#values.shift() as T, done: false });
     }
     if (this.#end === undefined) {
       return new Promise((resolve, reject) => this.#waiting.push({ reader, resolve, reject }));

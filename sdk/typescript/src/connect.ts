@@ -3,6 +3,7 @@ import { limits } from "../../../protocol/wire/limits.ts";
 import type { Agent, ConnectOptions } from "./api.ts";
 import { readCredentials } from "./credentials.ts";
 import { clientError } from "./error.ts";
+import { Journal } from "./journal.ts";
 import { LiveAgent } from "./live-agent.ts";
 import type { Timing } from "./socket.ts";
 
@@ -28,7 +29,11 @@ export async function connectWith(options: ConnectOptions, timing: Timing): Prom
   const reconnect = options.reconnect ?? { baseMs: limits.reconnectBaseMs, maxMs: limits.reconnectMaxMs };
   const credentials = await readCredentials(options);
   if (signal?.aborted) throw clientError("aborted", undefined, { cause: signal.reason });
-  const agent = new LiveAgent({ url, credentials, timing, reconnect, direct, recover, accept, random: Math.random });
+  if (options.journal !== undefined && !recover)
+    throw clientError("invalid_argument", "A journal is for going on with earlier sessions: leave `recover` true.");
+  const journal = options.journal === undefined ? undefined : new Journal(options.journal);
+  const setup = { url, credentials, timing, reconnect, direct, recover, accept, journal };
+  const agent = new LiveAgent({ ...setup, random: Math.random });
   const abort = () => void agent.close();
   signal?.addEventListener("abort", abort, { once: true });
   try {
@@ -48,7 +53,8 @@ export async function connectWith(options: ConnectOptions, timing: Timing): Prom
  * A broker that is not there yet is waited for; `signal` bounds that.
  * Rejects with AgentworksError when it is refused for good: `certificate_required`, `certificate_untrusted`,
  * `certificate_expired`, `certificate_not_yet_valid`, `certificate_revoked`, `certificate_unknown`, `agent_suspended`,
- * `subprotocol_required`, `broker_untrusted`, `invalid_argument`, `aborted`.
+ * `subprotocol_required`, `broker_untrusted`, `invalid_argument`, `journal_damaged`, `journal_mismatch`, `journal_failed`,
+ * `aborted`.
  */
 export function connect(options: ConnectOptions): Promise<Agent> {
   return connectWith(options, usualTiming);

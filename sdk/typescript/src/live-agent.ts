@@ -22,6 +22,8 @@ import { openDirect } from "./direct.ts";
 import { AgentworksError, clientError } from "./error.ts";
 import { Handlers } from "./handlers.ts";
 import type { Host } from "./host.ts";
+import type { Journal } from "./journal.ts";
+import type { SessionMemory } from "./journal-records.ts";
 import { LiveSession } from "./live-session.ts";
 import { mint } from "./mint.ts";
 import { judgeOffer, openSession } from "./offers.ts";
@@ -34,6 +36,7 @@ export interface AgentSetup extends ConnectionOptions {
   direct: boolean;
   accept: ConnectOptions["accept"];
   recover: boolean;
+  journal: Journal | undefined;
 }
 
 const normalClosure = 1000;
@@ -44,6 +47,7 @@ export class LiveAgent implements Agent, Host {
   id = "";
   account = "";
   readonly handlers = new Handlers();
+  readonly journal: Journal | undefined;
   readonly random: () => number;
   readonly #setup: AgentSetup;
   readonly #connection: Connection;
@@ -63,6 +67,8 @@ export class LiveAgent implements Agent, Host {
   constructor(setup: AgentSetup) {
     this.#setup = setup;
     this.random = setup.random;
+    this.journal = setup.journal;
+    if (this.journal !== undefined) this.journal.onFailure = (error) => this.#stop(error);
     this.#calls = new Calls((line) => this.#outlet.line(line));
     this.#connection = new Connection(setup, {
       opened: () => this.#greet(),
@@ -172,10 +178,10 @@ export class LiveAgent implements Agent, Host {
 
   // --- out
 
-  #begin(core: ClientSession): LiveSession {
+  #begin(core: ClientSession, memory?: SessionMemory): LiveSession {
     if (this.#over !== undefined) throw this.#over;
     if (this.#draining !== undefined) throw clientError("agent_draining");
-    const session = new LiveSession(core, this);
+    const session = new LiveSession(core, this, memory);
     this.#sessions.set(session.id, session);
     this.wake(session);
     return session;
@@ -225,6 +231,8 @@ export class LiveAgent implements Agent, Host {
   }
 
   #welcome({ data }: FromBroker<"REGISTER_ACK">): void {
+    const mismatch = this.journal?.claim(data);
+    if (mismatch !== undefined) return this.#stop(mismatch);
     this.id = data.agent;
     this.account = data.account;
     this.#connection.settled();
@@ -233,11 +241,17 @@ export class LiveAgent implements Agent, Host {
     this.tell({ type: "connected", agent: data.agent });
   }
 
-  /** Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them. */
+  /**
+   * Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them. What the journal
+   * remembers is resumed from there, whether or not the broker lists it: how it ended is told then.
+   */
   #recover(listed: FromBroker<"REGISTER_ACK">["data"]["sessions"]): void {
+    const isKnown = (session_id: string) => this.#sessions.has(session_id) || this.#endedHere.has(session_id);
+    for (const memory of this.journal?.memory.sessions.values() ?? []) {
+      if (!isKnown(memory.session)) this.#begin(ClientSession.recall(memory.remembered, mint), memory);
+    }
     for (const { session_id, peer } of listed) {
-      if (this.#sessions.has(session_id) || this.#endedHere.has(session_id)) continue;
-      this.#begin(ClientSession.recover(session_id, peer, mint));
+      if (!isKnown(session_id)) this.#begin(ClientSession.recover(session_id, peer, mint));
     }
   }
 
@@ -259,6 +273,8 @@ export class LiveAgent implements Agent, Host {
   #stop(error: AgentworksError): void {
     if (this.#over !== undefined) return;
     this.#over = error;
+    // First: what the ends of the sessions let go of is neither taken nor finished.
+    this.journal?.close();
     clearInterval(this.#watch);
     this.#outlet.stop();
     this.#connection.stop(normalClosure, "closed");

@@ -10,6 +10,7 @@ import { type Deferred, deferred, noop, rejected } from "./deferred.ts";
 import { AgentworksError, wireError } from "./error.ts";
 import type { Host } from "./host.ts";
 import { Inbox, type Slot } from "./inbox.ts";
+import type { SessionMemory } from "./journal-records.ts";
 import { Messages } from "./messages.ts";
 import { mint } from "./mint.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -18,6 +19,7 @@ import { Hold, Pausing, Stall } from "./pulse.ts";
 import type { Say } from "./receipts.ts";
 import { Requests } from "./requests.ts";
 import { sessionEndOf } from "./session-end.ts";
+import { SessionJournal } from "./session-journal.ts";
 import type { Timing } from "./socket.ts";
 
 export class LiveSession implements Session {
@@ -32,6 +34,9 @@ export class LiveSession implements Session {
   #sentBefore = 0;
   readonly #core: ClientSession;
   readonly #host: Host;
+  readonly #journal: SessionJournal | undefined;
+  /** What the journal remembers of it, until the broker has agreed. */
+  #memory: SessionMemory | undefined;
   readonly #inbox: Inbox;
   readonly #messages: Messages;
   readonly #outgoing: Outgoing;
@@ -50,21 +55,48 @@ export class LiveSession implements Session {
   readonly #answers = new Stall();
   readonly #deliveries = new Stall();
 
-  constructor(core: ClientSession, host: Host) {
+  /** @param memory what the journal remembers of it, where `core` was recalled */
+  constructor(core: ClientSession, host: Host, memory?: SessionMemory) {
     this.#core = core;
     this.#host = host;
     this.offered = core.state !== "offering";
-    this.recovered = core.state === "recovering";
+    this.recovered = core.state === "recovering" || memory !== undefined;
     const wake = () => host.wake(this);
-    this.#inbox = new Inbox((seq) => {
+    const take = (seq: number) => {
       core.take(seq);
       wake();
-    });
+    };
+    const journal = host.journal && new SessionJournal(host.journal, core.session_id);
+    this.#journal = journal;
+    this.#inbox = new Inbox(take, journal && ((slot, through) => journal.taken(slot.seq, through, slot.envelope)));
     this.#messages = new Messages(this.#inbox);
-    this.#outgoing = new Outgoing(core, wake);
+    this.#outgoing = new Outgoing(core, wake, journal);
     const say: Say = (type, data, bounded) => this.#outgoing.say(type, data, bounded);
     this.#requests = new Requests(say, mint);
     this.#performer = new Performer(this, host.handlers, this.#inbox, say);
+    if (memory !== undefined) this.#recall(memory);
+  }
+
+  #recall(memory: SessionMemory): void {
+    this.#memory = memory;
+    this.#sentBefore = memory.redelivered;
+    this.#inbox.recall(memory.ahead);
+    this.#outgoing.messages = memory.messages;
+    this.requested = [...memory.requested];
+    const { closing } = memory;
+    if (closing === undefined) return;
+    this.#closing = { reason: closing.reason, stored: this.closed.then(noop) };
+    this.#outgoing.shut(wireError("session_closed"));
+    if (closing.own) this.#messages.unwanted();
+  }
+
+  /** The broker goes on from what was remembered: so does the application, and what it had begun and not finished first. */
+  #recalled({ tasks }: SessionMemory): void {
+    this.#memory = undefined;
+    const begun = [...tasks.values()];
+    this.#opening.resolve();
+    this.#host.opened(this);
+    this.#performer.recall(begun);
   }
 
   get id(): string {
@@ -89,6 +121,10 @@ export class LiveSession implements Session {
     } catch (error) {
       return rejected(error);
     }
+  }
+
+  get sent(): number {
+    return this.#outgoing.messages;
   }
 
   get ready(): Promise<void> {
@@ -152,9 +188,15 @@ export class LiveSession implements Session {
     return this.#core.owesReceipt;
   }
 
+  /** Writes what the journal does not have yet: before anything leaves, connected or not. False: nothing may leave. */
+  keep(): boolean {
+    return this.#journal?.commit() ?? true;
+  }
+
   /** What is to be sent now; with "later", a receipt waits for company. */
   lines(receipts: "now" | "later" = "now"): string[] {
     if (this.#hold.isHeld) return [];
+    if (!this.keep()) return [];
     const lines = this.#core.lines(receipts);
     const type = this.#core.state === "ready" ? this.#pausing.take() : undefined;
     if (type !== undefined) lines.push(encode({ type, session_id: this.id }));
@@ -202,11 +244,13 @@ export class LiveSession implements Session {
       case "work":
         return this.#work(event.envelope);
       case "receipts":
+        this.#journal?.stored(event.stored);
         this.#outgoing.settle(event.stored, event.delivered);
         return this.#takeClose();
       case "accepted":
         this.#hold.healed();
         this.capabilities = event.capabilities;
+        this.#journal?.opened(this.#core.remembered, 0, []);
         this.#opening.resolve();
         if (this.#abandoned) void this.close("abandoned");
         else this.#host.opened(this);
@@ -214,7 +258,8 @@ export class LiveSession implements Session {
       case "resumed":
         this.#hold.healed();
         this.route?.settled();
-        return this.#pausing.attached();
+        this.#pausing.attached();
+        return this.#memory && this.#recalled(this.#memory);
       case "unheard":
         return this.#requests.askAgain(event.requests);
       case "recovered":
@@ -223,25 +268,30 @@ export class LiveSession implements Session {
         this.#sentBefore = event.sent;
         this.requested = event.requested;
         if (event.closing) this.#outgoing.shut(wireError("session_closed"));
+        this.#journal?.opened(this.#core.remembered, event.sent, event.requested);
         this.#opening.resolve();
         return this.#host.opened(this);
       case "flow":
         return this.#host.tell({ type: event.paused ? "paused" : "resumed", session: this });
-      case "fault":
+      case "fault": {
         if (event.fault.data.reason === "relay_lost" || event.fault.data.reason === "too_many_lookups") {
           this.#hold.hold(this.#host.random(), () => this.#host.wake(this));
         }
-        if (this.#requests.refused(event.fault)) return;
+        const refused = this.#requests.refused(event.fault);
+        if (refused !== undefined) return this.#journal?.refused(refused);
         return this.#host.tell({ type: "fault", session: this, error: new AgentworksError(event.fault.data) });
+      }
       case "ended":
+        this.#journal?.ended();
         return this.end(sessionEndOf(envelope, this.#peerClosed?.reason ?? this.#closing?.reason ?? "closed"));
     }
   }
 
   #work(envelope: DeliveredEnvelope): void {
+    if (this.#inbox.hadBefore(envelope.seq)) return;
     const redelivered = envelope.seq <= this.#sentBefore;
     if (envelope.type === "MESSAGE") return this.#messages.arrived(envelope, redelivered);
-    const slot = this.#inbox.arrived({ seq: envelope.seq, taken: false });
+    const slot = this.#inbox.arrived({ seq: envelope.seq, taken: false, envelope });
     if (envelope.type === "TASK_REQUEST") return this.#performer.request(envelope, slot, redelivered);
     if (envelope.type === "SESSION_CLOSE") return this.#peerCloses(envelope.data.reason ?? "closed", slot);
     if (envelope.type === "TASK_PROGRESS") this.#requests.progress(envelope);

@@ -6,19 +6,24 @@ import { type Deferred, deferred, noop, rejected } from "./deferred.ts";
 import { AgentworksError, clientError, wireError } from "./error.ts";
 import { mint } from "./mint.ts";
 import { Receipts, type Sent } from "./receipts.ts";
+import type { SessionJournal } from "./session-journal.ts";
 
 const closeReasonCharsMax = 1024;
 
 export class Outgoing {
   readonly #core: ClientSession;
   readonly #wake: () => void;
+  readonly #journal: SessionJournal | undefined;
   readonly #receipts = new Receipts();
   #ready: Deferred<void> | undefined;
   #shut: AgentworksError | undefined;
+  /** Messages that were queued. */
+  messages = 0;
 
-  constructor(core: ClientSession, wake: () => void) {
+  constructor(core: ClientSession, wake: () => void, journal: SessionJournal | undefined) {
     this.#core = core;
     this.#wake = wake;
+    this.#journal = journal;
   }
 
   /** Everything queued is stored at the broker. */
@@ -39,6 +44,8 @@ export class Outgoing {
     if (bounded && full) throw clientError("resource_exhausted");
     const id = mint();
     const sent = this.#receipts.add(id, this.#core.sendText(type, id, data));
+    if (type === "MESSAGE") this.messages++;
+    this.#journal?.queued(this.#core.newestLine ?? "");
     this.#wake();
     return sent;
   }

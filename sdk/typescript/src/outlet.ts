@@ -80,7 +80,7 @@ export class Outlet {
     const connection = this.#connection();
     for (const session of sessions) {
       // What waits for a connection that is down is asked for again when it is up.
-      if (!(session.route ?? connection).isOpen) continue;
+      if (!session.keep() || !(session.route ?? connection).isOpen) continue;
       if (session.route === undefined) lines.push(...session.lines(receipts));
       else session.route.send(packFrames(session.lines(receipts)));
       if (session.owesReceipt) this.#owing.add(session);

@@ -5,6 +5,7 @@ import { jsonOf } from "./content.ts";
 import { AgentworksError, TaskCancelled, TaskFailed } from "./error.ts";
 import type { Handlers, Job } from "./handlers.ts";
 import type { Inbox, Slot } from "./inbox.ts";
+import type { StartedTask } from "./journal-records.ts";
 import type { Say } from "./receipts.ts";
 
 /** As much of a message as TASK_RESPONSE has room for. */
@@ -72,6 +73,8 @@ class Performance implements Job, TaskContext {
     if (this.#state === "over") return;
     this.#state = "running";
     this.#began();
+    // What could not be noted as begun must not begin: the session is gone.
+    if (this.signal.aborted) return;
     try {
       const result = await handler(this.#input, this);
       this.#respond("succeeded", result === undefined ? "" : `,"result":${jsonOf(result)}`);
@@ -135,12 +138,26 @@ export class Performer {
   /** The number of the request is taken when its handler starts, so that a busy agent slows its requesters down. */
   request(envelope: FromBroker<"TASK_REQUEST">, slot: Slot, redelivered: boolean): void {
     const { task_id, capability } = envelope.data;
-    if (this.#open.has(task_id)) return this.#inbox.done(slot);
-    const hooks = { began: () => this.#inbox.done(slot), ended: () => this.#open.delete(task_id) };
+    if (this.#open.has(task_id)) return void this.#inbox.done(slot);
+    this.#handlers.submit(capability, this.#begin(envelope, slot, redelivered));
+  }
+
+  #begin(envelope: FromBroker<"TASK_REQUEST">, slot: Slot, redelivered: boolean): Performance {
+    const { task_id } = envelope.data;
+    const hooks = { began: () => void this.#inbox.done(slot), ended: () => this.#open.delete(task_id) };
     const again = redelivered || envelope.data.redelivered === true;
     const task = new Performance(envelope, this.#session, this.#say, hooks, again);
     this.#open.set(task_id, task);
-    this.#handlers.submit(capability, task);
+    return task;
+  }
+
+  /** Tasks that an earlier life had begun, and not finished: they run again, but for those that nobody wants any more. */
+  recall(tasks: Iterable<StartedTask>): void {
+    for (const { request, cancel } of tasks) {
+      const slot = { seq: request.seq, taken: true };
+      if (cancel === undefined) this.request(request, slot, true);
+      else this.#begin(request, slot, true).cancel(cancel.data.reason);
+    }
   }
 
   cancel({ data }: FromBroker<"TASK_CANCEL">): void {

@@ -158,18 +158,18 @@ export class Requests {
   }
 
   /**
-   * The broker refused something. True when it was the request of a task, which has failed by that. What was not processed is
-   * no refusal: it will be sent again with the next attachment.
+   * The broker refused something. When it was the request of a task, which has failed by that, its id. What was not processed
+   * is no refusal: it will be sent again with the next attachment.
    */
-  refused({ in_reply_to, data }: FromBroker<"ERROR">): boolean {
-    if (data.processed !== "yes") return false;
+  refused({ in_reply_to, data }: FromBroker<"ERROR">): Uuid | undefined {
+    if (data.processed !== "yes") return undefined;
     for (const task of this.#open.values()) {
       if (in_reply_to === undefined || task.requestId !== in_reply_to) continue;
       this.#open.delete(task.id);
       task.fail(new AgentworksError(data));
-      return true;
+      return task.id;
     }
-    return false;
+    return undefined;
   }
 
   fail(error: unknown): void {
