@@ -64,6 +64,8 @@ export interface Remembered {
   stored: number;
   /** … and these are the exact lines of all that was queued after it, in order. */
   lines: readonly string[];
+  /** Either side has closed it. */
+  isClosing: boolean;
 }
 
 export class ClientSession {
@@ -136,12 +138,14 @@ export class ClientSession {
    * A session of an earlier life that was remembered: the first line it gives out is SESSION_RESUME, from where both streams
    * stood. Throws when the lines are not those that follow `stored`.
    */
-  static recall({ session_id, peer, epoch, taken, stored, lines }: Remembered, mint: () => Uuid): ClientSession {
+  static recall({ session_id, peer, epoch, ...memory }: Remembered, mint: () => Uuid): ClientSession {
+    const { taken, stored, lines, isClosing } = memory;
     const session = new ClientSession(session_id, peer, { name: "resuming", asked: false }, mint);
     session.#epoch = epoch;
     session.#in.last = taken;
     session.#taken = taken;
     session.#saidTaken = taken;
+    session.#isClosed = isClosing;
     session.#out.startAfter(stored);
     for (const line of lines) {
       const { type, seq } = JSON.parse(line) as { type: WorkType; seq: number };
@@ -161,6 +165,7 @@ export class ClientSession {
       taken: this.#taken,
       stored: this.#out.acked,
       lines,
+      isClosing: this.#closeSeq !== undefined || this.#isClosed,
     };
   }
 

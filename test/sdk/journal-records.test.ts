@@ -57,6 +57,7 @@ describe("what is remembered", () => {
       taken: 0,
       stored: 2,
       lines: [third.line],
+      isClosing: false,
     });
     expect([memory.messages, memory.next]).toEqual([3, 4]);
   });

@@ -154,7 +154,8 @@ export class SessionMemory {
   /** What the core goes on with. */
   get remembered(): Remembered {
     const { session: session_id, peer, epoch, taken, stored } = this;
-    return { session_id, peer, epoch, taken, stored, lines: Array.from(this.#lines, ({ line }) => line) };
+    const lines = Array.from(this.#lines, ({ line }) => line);
+    return { session_id, peer, epoch, taken, stored, lines, isClosing: this.closing !== undefined };
   }
 
   apply({ line, stored = 0, taken = 0, ahead, task, answered, closed }: JournalRecord): void {

@@ -35,8 +35,11 @@ export class SessionJournal {
   }
 
   /** It is open, or found again without a memory of it. */
-  opened({ peer, epoch, taken, stored }: Remembered, redelivered: number, requested: readonly Uuid[]): void {
-    this.#note({ peer, epoch, taken, stored, redelivered, requested });
+  opened(remembered: Remembered, redelivered: number, requested: readonly Uuid[]): void {
+    const { peer, epoch, taken, stored, isClosing } = remembered;
+    // Who closed it, nobody knows any more.
+    const closing = isClosing && { closing: { reason: "closed", own: false } };
+    this.#note({ peer, epoch, taken, stored, redelivered, requested, ...closing });
   }
 
   queued(line: string): void {
