@@ -34,6 +34,7 @@ async function run(plan: AgentPlan): Promise<void> {
   const self: Self = {
     agent: plan.agent,
     incarnation: plan.incarnation,
+    journal: plan.journal !== undefined,
     ledger: new Ledger(join(plan.folder, "ledger")),
     tasks: new Tasks(join(plan.folder, "tasks")),
     dice: dice(seedOf(plan.seed, `${plan.agent}.${plan.incarnation}`)),
@@ -47,6 +48,7 @@ async function run(plan: AgentPlan): Promise<void> {
     certFile: plan.certFile,
     keyFile: plan.keyFile,
     direct: plan.direct,
+    ...(plan.journal !== undefined && { journal: plan.journal }),
     // Back soon: the less time is lost waiting, the more is in flight when the next fault comes.
     reconnect: { baseMs: 50, maxMs: 1_000 },
     accept: (offer) => {

@@ -11,7 +11,7 @@ import { type Dice, dice, seedOf } from "./dice.ts";
 import { type Fault, planFaults } from "./faults.ts";
 import { numberOf, wholeOf } from "./flags.ts";
 import { type Fact, facts, readLedger } from "./ledger.ts";
-import { excuseOf } from "./rules.ts";
+import { excuseOf, holesOf } from "./rules.ts";
 import { type Cast, Stage } from "./stage.ts";
 import { judge } from "./verdict.ts";
 
@@ -23,7 +23,7 @@ applications noted is judged. Exits 0 only when nothing was lost, duplicated, ou
   --kills K        kills of the broker, or of its workerd alone (default 5)
   --cuts C         cuts (default 50)
   --minutes T      over which they are spread (default 3)
-  --agent-kills N  kills of agents (default 0)
+  --agent-kills N  kills of agents (default 0); some keep a journal, and must not repeat anything then
   --sessions S     lasting sessions (default 20); short ones come and go beside them
   --rate R         messages per second in each direction of each session (default 10), and a tenth as many tasks
   --seed S         the dice (default: new ones, printed)
@@ -33,6 +33,8 @@ applications noted is judged. Exits 0 only when nothing was lost, duplicated, ou
 const names = ["ant", "bee", "cat", "dog", "elk"];
 /** These have a socket of their own for each session. */
 const direct = new Set(["bee", "dog"]);
+/** These keep a journal: killed, they repeat nothing. Of the others what comes again is marked. */
+const journaled = new Set(["ant", "bee", "elk"]);
 const readyMs = 60_000;
 /** L15 and L14 and a reconnect, with room for a busy machine. */
 const healMsMax = 90_000;
@@ -41,7 +43,14 @@ const tellMs = 5_000;
 
 /** Sessions between all pairs in turn, opened by either. */
 function castOf(sessions: number): Cast[] {
-  const cast = names.map((agent): Cast => ({ agent, direct: direct.has(agent), links: [] }));
+  const cast = names.map(
+    (agent): Cast => ({
+      agent,
+      direct: direct.has(agent),
+      journal: journaled.has(agent),
+      links: [],
+    }),
+  );
   const pairs = cast.flatMap((a, i) => cast.slice(i + 1).map((b) => [a, b] as const));
   for (let i = 0; i < sessions; i++) {
     const pair = pairs[i % pairs.length];
@@ -148,7 +157,11 @@ async function run(
     const current = new Set(stage.actors.map(({ plan }) => `${plan.agent}.${plan.incarnation}`));
     const verdict = judge(
       stage.actors.map(({ plan }) => readLedger(join(plan.folder, "ledger"))),
-      (stream) => excuseOf(stream, (incarnation) => current.has(incarnation)),
+      (stream, receiver) => {
+        const plan = receiver === undefined ? undefined : stage.actors[receiver]?.plan;
+        const holes = plan === undefined ? 0 : holesOf(stream, plan);
+        return { ...excuseOf(stream, (incarnation) => current.has(incarnation)), holes };
+      },
     );
     return { chaos, verdict, troubles };
   } finally {

@@ -5,9 +5,9 @@ import { openSync, readFileSync, writeSync } from "node:fs";
 /**
  * `sent`: given to the SDK. `stored`: the SDK said that the broker has it. `taken`: the application has it. `ended`: nothing
  * more will be sent in that stream, and `n` is its last number. `cancelled`: the task that was request `n` of the stream ended
- * so; steps that came too late for it were refused.
+ * so; steps that came too late for it were refused. `finished`: the handler of request `n` had ended some time ago.
  */
-export const facts = ["sent", "stored", "taken", "ended", "cancelled"] as const;
+export const facts = ["sent", "stored", "taken", "ended", "cancelled", "finished"] as const;
 export type Fact = (typeof facts)[number];
 
 export interface Entry {
@@ -20,14 +20,16 @@ export interface Entry {
 
 export class Ledger {
   readonly #file: number;
-  readonly counts: Record<Fact, number> = { sent: 0, stored: 0, taken: 0, ended: 0, cancelled: 0 };
+  readonly counts: Record<Fact, number> = { sent: 0, stored: 0, taken: 0, ended: 0, cancelled: 0, finished: 0 };
   /** The last number that earlier incarnations took, by stream. */
   readonly #takenBefore = new Map<string, number>();
+  readonly #finishedBefore = new Set<string>();
 
   constructor(path: string) {
     this.#file = openSync(path, "a+");
     for (const { fact, stream, n } of readLedger(path)) {
       this.counts[fact]++;
+      if (fact === "finished") this.#finishedBefore.add(`${stream} ${n}`);
       if (fact === "taken") this.#takenBefore.set(stream, Math.max(n, this.#takenBefore.get(stream) ?? 0));
     }
   }
@@ -35,6 +37,11 @@ export class Ledger {
   note(fact: Fact, stream: string, n: number): void {
     writeSync(this.#file, `${fact} ${stream} ${n}\n`);
     this.counts[fact]++;
+  }
+
+  /** Whether an earlier incarnation had finished that request. */
+  hadFinished(stream: string, n: number): boolean {
+    return this.#finishedBefore.has(`${stream} ${n}`);
   }
 
   /**

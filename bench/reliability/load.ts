@@ -13,6 +13,8 @@ import { type Numbered, stepsOf, streamOf, type Work } from "./rules.ts";
 export interface Self {
   readonly agent: string;
   readonly incarnation: number;
+  /** Whether the SDK keeps a journal: then nothing comes again, but for what was asked again or had not finished. */
+  readonly journal: boolean;
   readonly ledger: Ledger;
   readonly tasks: Tasks;
   readonly dice: Dice;
@@ -27,6 +29,7 @@ const burstMax = 40;
 const padBytesMax = 8 * 1024;
 const bigPadBytes = 100 * 1024;
 const tasksAtOnceMax = 4;
+const finishedMs = 50;
 
 /** Waits for something in the background; what it rejects with is trouble. */
 export async function guard(self: Self, what: string, promise: Promise<unknown>): Promise<void> {
@@ -79,7 +82,7 @@ export async function produceMessages(self: Self, session: Session, link: string
 export async function consumeMessages(self: Self, session: Session): Promise<void> {
   for await (const { content, redelivered = false } of session.messages()) {
     const { stream, n } = content as Numbered;
-    self.ledger.take(stream, n, redelivered);
+    self.ledger.take(stream, n, redelivered && !self.journal);
     if (!self.dice.chance(0.01)) continue;
     const pausing = self.dice.chance(0.2);
     if (pausing) session.pause();
@@ -114,7 +117,7 @@ async function pursueTask(
   const task = session.request<Numbered, Numbered>("work", work, { task_id });
   const stored = task.stored.then(() => ledger.note("stored", work.stream, work.n));
   if (cancelAfterMs !== undefined) void rest(self, cancelAfterMs).then(() => task.cancel("the dice said so"));
-  for await (const { stream, n } of task.progress) ledger.take(stream, n, again);
+  for await (const { stream, n } of task.progress) ledger.take(stream, n, again && !self.journal);
   await stored;
   try {
     const { stream, n } = await task.result;
@@ -158,7 +161,8 @@ async function tellStep({ ledger }: Self, task: TaskContext, step: Numbered): Pr
 export async function performTask(self: Self, input: unknown, task: TaskContext): Promise<Numbered> {
   const { ledger } = self;
   const { stream: requests, n: number, steps, stepMs } = input as Work;
-  ledger.take(requests, number, task.redelivered);
+  const mayComeAgain = !self.journal || !ledger.hadFinished(requests, number);
+  ledger.take(requests, number, task.redelivered && mayComeAgain);
   const stream = stepsOf(requests, number, self.agent, self.incarnation);
   let n = 0;
   try {
@@ -174,5 +178,7 @@ export async function performTask(self: Self, input: unknown, task: TaskContext)
     return { stream, n };
   } finally {
     ledger.note("ended", stream, n);
+    // By then the SDK has it in its journal.
+    setTimeout(() => ledger.note("finished", requests, number), finishedMs).unref();
   }
 }

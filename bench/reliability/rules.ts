@@ -19,6 +19,8 @@ export interface AgentPlan {
   certFile: string;
   keyFile: string;
   direct: boolean;
+  /** The SDK's journal, or undefined: the agent goes on from what the broker and its application know. */
+  journal: string | undefined;
   seed: number;
   links: LinkPlan[];
   /** Whom it opens short sessions with. */
@@ -62,6 +64,13 @@ export function excuseOf(stream: string, lives: (incarnation: string) => boolean
   const lost = performer !== undefined && !lives(origin);
   return { open: !lives(performer ?? origin) || lost, lost };
 }
+
+/**
+ * Messages that may be missing in a stream though they were stored: with a journal one for each time that its receiver was
+ * killed. It was taken and handed to an application that did not live to note it.
+ */
+export const holesOf = (stream: string, receiver: AgentPlan): number =>
+  receiver.journal !== undefined && stream.endsWith(`${separator}m`) ? receiver.incarnation - 1 : 0;
 
 /** The application's own content. */
 export interface Numbered {

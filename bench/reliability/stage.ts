@@ -79,6 +79,7 @@ export class Actor {
 export interface Cast {
   agent: string;
   direct: boolean;
+  journal: boolean;
   links: LinkPlan[];
 }
 
@@ -102,15 +103,28 @@ export class Stage {
   /** Starts the broker and the agents; resolves when all sessions are open. */
   async start(cast: readonly Cast[], { seed, rate, readyMs }: { seed: number; rate: number; readyMs: number }) {
     const broker = await this.#startBroker();
-    for (const { agent, direct, links } of cast) {
+    for (const { agent, direct, journal: keeps, links } of cast) {
       const { caFile, certificateFile, keyFile } = await certifyAgent({ stateDir: this.state, agentId: agent });
       if (keyFile === undefined) throw new Error("a new certificate comes with its key");
       const cable = await layCable(broker.port);
       const url = `wss://localhost:${cable.port}`;
       const peers = cast.map((one) => one.agent).filter((one) => one !== agent);
       const folder = join(this.state, "chaos", agent);
+      const journal = keeps ? join(folder, "journal") : undefined;
       const files = { caFile, certFile: certificateFile, keyFile };
-      const plan: AgentPlan = { agent, incarnation: 1, url, ...files, direct, seed, links, peers, folder, rate };
+      const plan: AgentPlan = {
+        agent,
+        incarnation: 1,
+        url,
+        ...files,
+        direct,
+        journal,
+        seed,
+        links,
+        peers,
+        folder,
+        rate,
+      };
       this.actors.push(new Actor(plan, cable));
     }
     // An agent that the registry does not know yet cannot be offered a session: all of them first.

@@ -24,6 +24,8 @@ class Stream {
   sent = 0;
   stored = 0;
   ended: number | undefined;
+  /** The ledger of the one who took it. */
+  receiver: number | undefined;
   readonly #missing = new Set<number>();
   #taken = 0;
 
@@ -67,29 +69,31 @@ class Stream {
 
 /**
  * @param ledgers one per agent, each in its own order (that of all its incarnations)
- * @param excuse what of a stream nobody can be blamed for, because somebody was killed: see `excuseOf`
+ * @param excuse what of a stream nobody can be blamed for, because somebody was killed: see `excuseOf`, and `holesOf` for how
+ * many may be missing; `receiver` is the index of the ledger in which it was taken
  */
 export function judge(
   ledgers: Iterable<Iterable<Entry>>,
-  excuse: (stream: string) => { open: boolean; lost: boolean },
+  excuse: (stream: string, receiver: number | undefined) => { open: boolean; lost: boolean; holes?: number },
 ): Verdict {
   const streams = new Map<string, Stream>();
   const verdict: Verdict = { messages: 0, lost: 0, duplicated: 0, outOfOrder: 0, unfinished: 0, findings: [] };
   /** Beginnings of the names of streams whose task was cancelled. */
   const cancelled = new Set<string>();
   const find = (text: string) => verdict.findings.length < findingsMax && verdict.findings.push(text);
+  let index = -1;
   for (const ledger of ledgers) {
+    index++;
     for (const { fact, stream: name, n } of ledger) {
-      if (fact === "cancelled") {
-        cancelled.add(`${name}/${n}`);
-        continue;
-      }
+      if (fact === "cancelled") cancelled.add(`${name}/${n}`);
+      if (fact === "cancelled" || fact === "finished") continue;
       const stream = streams.get(name) ?? new Stream(name);
       streams.set(name, stream);
       if (fact === "ended") stream.ended = n;
       else if (fact !== "taken") stream[fact] = Math.max(stream[fact], n);
       else {
         verdict.messages++;
+        stream.receiver = index;
         const how = stream.take(n);
         if (how === "fine") continue;
         verdict[how]++;
@@ -99,8 +103,8 @@ export function judge(
   }
   for (const stream of streams.values()) {
     const refused = cancelled.has(stream.name.slice(0, stream.name.lastIndexOf("/")));
-    const excused = excuse(stream.name);
-    const lost = excused.lost ? 0 : stream.lost(refused);
+    const excused = excuse(stream.name, stream.receiver);
+    const lost = excused.lost ? 0 : Math.max(0, stream.lost(refused) - (excused.holes ?? 0));
     const unfinished = refused || excused.open ? 0 : stream.open + (stream.ended === undefined ? 1 : 0);
     verdict.lost += lost;
     verdict.duplicated += stream.invented;

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { dice } from "../../bench/reliability/dice.ts";
 import { planFaults } from "../../bench/reliability/faults.ts";
 import type { Entry, Fact } from "../../bench/reliability/ledger.ts";
-import { excuseOf, stepsOf, streamOf } from "../../bench/reliability/rules.ts";
+import { type AgentPlan, excuseOf, holesOf, stepsOf, streamOf } from "../../bench/reliability/rules.ts";
 import { judge } from "../../bench/reliability/verdict.ts";
 import { layCable } from "../../scripts/cable.ts";
 import { run } from "./edge-fixtures.ts";
@@ -37,6 +37,19 @@ test("what a killed sender had not seen stored may be gone; what it had seen sto
   const killed = [...notes("sent", 1, 2, 3), ...notes("stored", 1, 2)];
   expect(judge([killed, notes("taken", 1, 2)], nobodyLives)).toMatchObject(fine);
   expect(judge([killed, notes("taken", 1)], nobodyLives)).toMatchObject({ ...fine, lost: 1 });
+});
+
+test("a receiver with a journal may miss one message for each time it was killed, and may repeat none", () => {
+  const plan = { incarnation: 2, journal: "file" } as AgentPlan;
+  const killed = (name: string, receiver: number | undefined) => ({
+    ...everybodyLives(name),
+    holes: receiver === 1 ? holesOf(name, plan) : 0,
+  });
+  expect(judge([sent, notes("taken", 1, 2, 4)], killed)).toMatchObject(fine);
+  expect(judge([sent, notes("taken", 1, 4)], killed)).toMatchObject({ ...fine, lost: 1 });
+  expect(judge([sent, notes("taken", 1, 2, 2, 4)], killed)).toMatchObject({ ...fine, duplicated: 1 });
+  expect(holesOf(stream, { ...plan, journal: undefined })).toBe(0);
+  expect(holesOf(stepsOf(stream, 1, "bee", 1), plan)).toBe(0);
 });
 
 test("steps that come after a task was cancelled may be refused, but leave no hole", () => {
