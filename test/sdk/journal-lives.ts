@@ -1,7 +1,7 @@
 // The lives of one program with a journal: each a process, ended by SIGKILL; and what all of them noted.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,23 @@ import type { Plan } from "./journal-program.ts";
 
 const program = fileURLToPath(new URL("./journal-program.ts", import.meta.url));
 const patienceMs = 30_000;
+
+/** From now on what this process writes to the file that it has open by that name finds no room. (Linux.) */
+export function fillUp(path: string): void {
+  const mine = readdirSync("/proc/self/fd").find((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+    } catch {
+      // The folder was read by a file of its own, which is closed by now.
+      return false;
+    }
+  });
+  if (mine === undefined) throw new Error(`${path} is not open here`);
+  closeSync(Number(mine));
+  // The next file that is opened has the number of the one that was closed.
+  const full = openSync("/dev/full", "w");
+  if (full !== Number(mine)) throw new Error(`/dev/full is ${full} and not ${mine}`);
+}
 
 export class Lives implements AsyncDisposable {
   readonly journal: string;

@@ -1,5 +1,5 @@
 // What a journal remembers, record by record, and every way in which a file of records can be broken.
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import type { AgentworksError } from "../../sdk/typescript/src/error.ts";
 import { Journal } from "../../sdk/typescript/src/journal.ts";
 import { JournalMemory, type JournalRecord, lineOf, type TaskOrder } from "../../sdk/typescript/src/journal-records.ts";
 import { mint } from "../../sdk/typescript/src/mint.ts";
+import { fillUp } from "./journal-lives.ts";
 
 const owner = { agent: "analyst", account: "local" };
 const head = `${JSON.stringify({ journal: 1, ...owner })}\n`;
@@ -204,16 +205,7 @@ describe("the file", () => {
   test("that is full fails once, and for good", () => {
     const { journal, path, failures } = begun("full");
     expect(journal.commit()).toBe(true);
-    const mine = readdirSync("/proc/self/fd").find((fd) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`) === path;
-      } catch {
-        return false;
-      }
-    });
-    // The next file that is opened has the number of the one that was closed.
-    closeSync(Number(mine));
-    expect(openSync("/dev/full", "w")).toBe(Number(mine));
+    fillUp(path);
     journal.note(message(1));
     expect([journal.commit(), journal.commit()]).toEqual([false, false]);
     expect(failures.map(({ message }) => message)).toEqual([expect.stringMatching(/journal_failed: .*ENOSPC/)]);

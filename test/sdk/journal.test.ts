@@ -13,7 +13,7 @@ import { killChild, startBrokerChild } from "../../scripts/broker/child.ts";
 import { certifyAgent } from "../../scripts/certificates/certify.ts";
 import { type Agent, connect, type Session } from "../../sdk/typescript/src/index.ts";
 import { next, reasonOf, Stage, sessionBetween, take, until } from "./fixtures.ts";
-import { Lives } from "./journal-lives.ts";
+import { fillUp, Lives } from "./journal-lives.ts";
 
 let stage: Stage;
 let dir: string;
@@ -355,6 +355,42 @@ test("it is written anew while work goes on: bounded, and nothing is lost or rep
   expect(recovered.sent).toBe(1500);
   await recovered.send({ n: 1501 });
   expect((await next(reader)).content).toMatchObject({ n: 1501 });
+});
+
+test("after `drain` nothing is left for the next life", async () => {
+  const journal = join(dir, "journal-17");
+  const peer = await stage.connect("peer-17");
+  const agent = await stage.connect("agent-17", { journal, recover: true });
+  const { here, there } = await sessionBetween(peer, agent);
+  await there.send("last");
+  await agent.drain();
+  expect(await contentsOf(here, 1)).toEqual(["last"]);
+  await here.closed;
+  const again = await stage.connect("agent-17", { journal, recover: true });
+  const { session, reason, error } = await until(again.status(), "session_closed");
+  expect([session.id, reason, error]).toEqual([there.id, "drained", undefined]);
+  await again.close();
+  await (await stage.connect("agent-17", { journal, recover: true })).close();
+  expect(readFileSync(journal, "utf8").split("\n")).toHaveLength(2);
+});
+
+test("a journal that cannot be written any more ends the agent before anything leaves that is not in it", async () => {
+  const journal = join(dir, "journal-18");
+  const peer = await stage.connect("peer-18");
+  const agent = await stage.connect("agent-18", { journal, recover: true });
+  const { here, there } = await sessionBetween(peer, agent);
+  await there.send(1);
+  await here.send("read later");
+  fillUp(journal);
+  expect(await reasonOf(there.send(2))).toBe("journal_failed");
+  expect(await reasonOf(there.messages().next())).toBe("journal_failed");
+  expect(await there.closed).toMatchObject({ reason: "journal_failed" });
+  const again = await stage.connect("agent-18", { journal, recover: true });
+  const recovered = await next(again.sessions());
+  expect(recovered.sent).toBe(1);
+  expect(await contentsOf(recovered, 1)).toEqual(["read later"]);
+  await recovered.send(3);
+  expect(await contentsOf(here, 2)).toEqual([1, 3]);
 });
 
 test("a second program that opens the journal has it alone, and goes on", async () => {

@@ -294,10 +294,10 @@ export class LiveSession implements Session {
     const slot = this.#inbox.arrived({ seq: envelope.seq, taken: false, envelope });
     if (envelope.type === "TASK_REQUEST") return this.#performer.request(envelope, slot, redelivered);
     if (envelope.type === "SESSION_CLOSE") return this.#peerCloses(envelope.data.reason ?? "closed", slot);
+    if (envelope.type === "TASK_CANCEL") return this.#performer.cancel(envelope, slot);
+    if (!this.#inbox.done(slot)) return;
     if (envelope.type === "TASK_PROGRESS") this.#requests.progress(envelope);
-    else if (envelope.type === "TASK_RESPONSE") this.#requests.response(envelope);
-    else this.#performer.cancel(envelope);
-    this.#inbox.done(slot);
+    else this.#requests.response(envelope);
   }
 
   /** N8: once this side has acknowledged the close it has no more to say, so what is still queued goes first. */

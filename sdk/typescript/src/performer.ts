@@ -60,6 +60,10 @@ class Performance implements Job, TaskContext {
     return this.session.peer;
   }
 
+  get isWaiting(): boolean {
+    return this.#state === "waiting";
+  }
+
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
@@ -160,8 +164,11 @@ export class Performer {
     }
   }
 
-  cancel({ data }: FromBroker<"TASK_CANCEL">): void {
-    this.#open.get(data.task_id)?.cancel(data.reason);
+  /** A handler that runs hears of it once it is taken. A task that waits is answered first: its request comes before. */
+  cancel({ data }: FromBroker<"TASK_CANCEL">, slot: Slot): void {
+    const task = this.#open.get(data.task_id);
+    if (task?.isWaiting) task.cancel(data.reason);
+    if (this.#inbox.done(slot)) task?.cancel(data.reason);
   }
 
   abandon(error: unknown): void {
