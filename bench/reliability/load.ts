@@ -103,8 +103,11 @@ export async function requestTask(self: Self, session: Session, stream: string, 
 }
 
 /** What an earlier incarnation asked for: asked for again it does not run again, and its outcome comes. */
-export const requestAgain = (self: Self, session: Session, asked: Asked): Promise<void> =>
-  pursueTask(self, session, asked, undefined, true);
+export function requestAgain(self: Self, session: Session, asked: Asked): Promise<void> {
+  // It may have been killed between its two notes.
+  self.ledger.note("sent", asked.work.stream, asked.work.n);
+  return pursueTask(self, session, asked, undefined, true);
+}
 
 async function pursueTask(
   self: Self,
