@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openAuthority } from "../../scripts/certificates/authority.ts";
 import { type Check, must } from "../check.ts";
+import { sleep } from "../mailbox.ts";
 import { type Refusal, refusal } from "./peer.ts";
 import { message, type Stage, uuid } from "./stage.ts";
 
@@ -256,6 +257,26 @@ const frames: Check<Stage>[] = [
       a.raw("{\n".repeat(17));
       await a.next("ERROR", ({ data }) => data.reason === "too_many_faults");
       await a.closed("F9", 4400);
+    },
+  },
+];
+
+/** Last of all checks: the registry owes this agent nothing for some seconds then. */
+export const lookups: Check<Stage>[] = [
+  {
+    rules: ["C10", "L29"],
+    slow: true,
+    title: "lookups that come too fast are too_many_lookups, and may be sent again a second later",
+    run: async (stage) => {
+      const a = await stage.connect("a");
+      const query = () => ({ type: "AGENT_QUERY", id: uuid(), data: { capability: "conformance.nobody" } });
+      for (let frame = 0; frame < 8; frame++) a.say(...Array.from({ length: 200 }, query));
+      await a.next("ERROR", ({ data }) => data.reason === "too_many_lookups", 60_000);
+      await a.settled();
+      await sleep(3_000);
+      const again = query();
+      a.say(again);
+      await a.next("AGENT_LIST", (one) => one.in_reply_to === again.id);
     },
   },
 ];

@@ -134,9 +134,11 @@ export class Peer {
     return this.#mail.next(type, (one) => (isOf(one, type) && where(one) ? one : undefined), ms);
   }
 
-  /** The next ERROR, whose reason must be that one. */
+  /** The next ERROR, whose reason must be that one: else that rule is broken. */
   async error(rule: string, reason: string): Promise<Said<"ERROR">> {
-    const error = await this.next("ERROR");
+    const error = await this.next("ERROR").catch((failure: unknown) => {
+      throw failure instanceof Missing ? new Broken(rule, failure.message) : failure;
+    });
     must(rule, error.data.reason === reason, `ERROR ${error.data.reason} came, not ${reason}: ${error.data.detail}`);
     return error;
   }

@@ -1,19 +1,54 @@
 // The whole suite for brokers: every check on connections of its own, one after the other; afterwards nothing is left open.
+import type { BrokerEnvelope } from "../../protocol/wire/envelope.ts";
 import { type Check, chosen, judge, type Verdict } from "../check.ts";
-import { connections } from "./connections.ts";
+import { sleep } from "../mailbox.ts";
+import { connections, lookups } from "./connections.ts";
+import type { Peer } from "./peer.ts";
 import { sessions } from "./sessions.ts";
 import { ack, close, recover, Stage, type Stagehands } from "./stage.ts";
 import { streamChecks } from "./streams.ts";
 import { tasks } from "./tasks.ts";
 
-export const brokerChecks: readonly Check<Stage>[] = [...connections, ...sessions, ...streamChecks, ...tasks];
+export const brokerChecks: readonly Check<Stage>[] = [
+  ...connections,
+  ...sessions,
+  ...streamChecks,
+  ...tasks,
+  ...lookups,
+];
 
 export interface BrokerSuite extends Stagehands {
   /** Rules, or parts of titles: the checks of any of them. */
   only?: readonly string[] | undefined;
   slow?: boolean;
+  /** Whether all sessions of the two agents are closed afterwards. Default true. */
+  sweeps?: boolean;
   told?: (verdict: Verdict) => void;
 }
+
+const drainMs = 50;
+const drainsMax = 100;
+
+/** Acknowledges whatever comes, closes as soon as the window lets it, and waits for the end. */
+async function finish(session_id: string, a: Peer, b: Peer, seq: number): Promise<void> {
+  let hasClosed = false;
+  for (let i = 0; i < drainsMax; i++) {
+    const [mine, theirs] = [a, b].map(({ heard }) =>
+      heard.filter((one) => "session_id" in one && one.session_id === session_id),
+    ) as [BrokerEnvelope[], BrokerEnvelope[]];
+    if (mine.some(({ type }) => type === "SESSION_CLOSED") && theirs.some(({ type }) => type === "SESSION_CLOSED"))
+      return;
+    const limit = Math.max(...mine.map((one) => ("limit" in one ? (one.limit ?? 0) : 0)));
+    if (!hasClosed && limit >= seq) a.say(close(session_id, seq));
+    hasClosed ||= limit >= seq;
+    a.say(ack(session_id, lastOf(mine)));
+    b.say(ack(session_id, lastOf(theirs)));
+    await sleep(drainMs);
+  }
+}
+
+const lastOf = (heard: readonly BrokerEnvelope[]): number =>
+  Math.max(0, ...heard.map((one) => ("seq" in one ? one.seq : 0)));
 
 /** Closes every session that the two agents have: the checks leave many, and an agent may have 1000. */
 async function sweep(hands: Stagehands): Promise<void> {
@@ -31,13 +66,7 @@ async function sweep(hands: Stagehands): Promise<void> {
       b.say(theirs);
       const [left, right] = [await a.next("SESSION_RESUMED"), await b.next("SESSION_RESUMED")];
       if (left.data.outcome !== "resumed" || right.data.outcome !== "resumed") continue;
-      a.say(close(session_id, left.data.received + 1));
-      // Everything to either side is done, whatever it is.
-      for (const peer of [a, b]) {
-        await peer.settled();
-        const seqs = peer.heard.map((one) => ("seq" in one && one.session_id === session_id ? one.seq : 0));
-        peer.say(ack(session_id, Math.max(0, ...seqs)));
-      }
+      await finish(session_id, a, b, left.data.received + 1);
     }
   } finally {
     stage.end();
@@ -62,6 +91,6 @@ export async function runBrokerSuite(suite: BrokerSuite): Promise<Verdict[]> {
     verdicts.push(verdict);
     suite.told?.(verdict);
   }
-  await sweep(suite);
+  if (suite.sweeps !== false) await sweep(suite);
   return verdicts;
 }

@@ -87,6 +87,66 @@ const opening: Check<Scene>[] = [
   },
 ];
 
+const refused: Check<Scene>[] = [
+  {
+    rules: ["C10"],
+    title: "an INIT that came too fast (too_many_lookups) is asked again a little later, with the same id",
+    run: async (scene) => {
+      const { link, session } = await scene.open();
+      const first = await told(session);
+      const { data } = session.error("too_many_lookups");
+      link.say({
+        type: "ERROR",
+        session_id: first.session_id,
+        in_reply_to: first.id,
+        data: data as Record<string, unknown>,
+      });
+      const again = await link.next("SESSION_INIT", undefined, 10_000);
+      must("N3", again.id === first.id && again.session_id === first.session_id, "the same INIT has the same ids");
+    },
+  },
+  {
+    rules: ["N3", "A8"],
+    title: "an ACCEPT that is session_not_pending: an earlier life accepted it; it asks where that came to",
+    run: async (scene) => {
+      const link = await scene.connected();
+      const session = new Session(scene, link);
+      session.offer();
+      const accept = await link.next("SESSION_ACCEPT");
+      link.say({ ...session.error("session_not_pending"), in_reply_to: accept.id });
+      const asked = await session.asked(3_000).catch((error: unknown) => {
+        if (error instanceof Missing) throw new LeftOut("it does not go on with sessions of an earlier life");
+        throw error;
+      });
+      must("A8", asked.data.received === null, "without memory it says received: null, and no more");
+      session.resumed(asked.id, 3, { taken: 0, sent: 0, requested: [] });
+      session.say("on");
+      const { seq } = await link.next("MESSAGE");
+      must("A8", seq === 4, `its next seq is ${seq}, not \`received\` + 1`);
+    },
+  },
+  {
+    rules: ["N16", "X3"],
+    title: "a session that is damaged is over; others go on",
+    run: async (scene) => {
+      const { link, session } = await scene.open();
+      session.say("one");
+      await session.contents(1);
+      link.say(session.error("session_damaged"));
+      session.say("late");
+      await link.quiet(
+        "N16",
+        "the session is over",
+        (one) => one.type === "SESSION_RESUME" || one.type === "MESSAGE",
+        800,
+      );
+      const other = await scene.openOn(link);
+      other.say("on");
+      must("X3", (await other.contents(1))[0] === "on", "other sessions go on");
+    },
+  },
+];
+
 const closing: Check<Scene>[] = [
   {
     rules: ["N7", "N10"],
@@ -180,4 +240,4 @@ const recovering: Check<Scene>[] = [
   },
 ];
 
-export const conversing: Check<Scene>[] = [...opening, ...closing, ...recovering];
+export const conversing: Check<Scene>[] = [...opening, ...refused, ...closing, ...recovering];

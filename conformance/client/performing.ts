@@ -93,4 +93,30 @@ const requester: Check<Scene>[] = outcomes.map((outcome) => ({
   },
 }));
 
-export const performing: Check<Scene>[] = [...performer, ...requester];
+const repeating: Check<Scene>[] = [
+  {
+    rules: ["A11", "T3"],
+    title: "a request that was stored unheard may have been refused: it asks again, with a seq and an id of its own",
+    run: async (scene) => {
+      const { link, session } = await scene.open();
+      link.acknowledges = false;
+      session.say({ do: "request", input: { n: 1 } });
+      const first = await link.next("TASK_REQUEST");
+      await session.acknowledged(1);
+      await link.cut();
+      const asked = await session.reconnected();
+      session.resumed(asked.id, 1);
+      const again = await session.link.next("TASK_REQUEST");
+      must("A11", again.seq === 2 && again.id !== first.id, "it has a seq and an id of its own");
+      must("A11", JSON.stringify(again.data) === JSON.stringify(first.data), "the same task_id, capability and input");
+      session.link.say(session.work("TASK_RESPONSE", { task_id: again.data.task_id, status: "succeeded", result: 1 }));
+      must(
+        "T1",
+        JSON.stringify(await session.contents(1)) === '[{"status":"succeeded","result":1}]',
+        "it hears the result",
+      );
+    },
+  },
+];
+
+export const performing: Check<Scene>[] = [...performer, ...requester, ...repeating];
