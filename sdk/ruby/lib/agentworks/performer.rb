@@ -12,7 +12,8 @@ module Agentworks
     # As much of a message as TASK_RESPONSE has room for.
     MESSAGE_CHARS_MAX = 8192
     REASON_CHARS_MAX = 128
-    private_constant :MESSAGE_CHARS_MAX, :REASON_CHARS_MAX
+    SYMBOL_PARAMETERS = :itself.to_proc.parameters.freeze
+    private_constant :MESSAGE_CHARS_MAX, :REASON_CHARS_MAX, :SYMBOL_PARAMETERS
 
     # @return [String] the same for every delivery of this task: the key for making side effects idempotent
     attr_reader :id
@@ -150,8 +151,10 @@ module Agentworks
       ['failed', error_text('reason' => e.is_a?(Error) ? e.reason.to_s : 'handler_failed', 'message' => message_of(e))]
     end
 
-    # A lambda or a method may leave out what it does not need.
+    # A lambda or a method may leave out what it does not need, and `&:name` asks the input alone.
     def call(handler)
+      return handler.call(@input) if handler.parameters == SYMBOL_PARAMETERS
+
       arguments = [@input, self]
       arguments = arguments.first(handler.arity) if handler.lambda? && handler.arity.between?(0, 1)
       handler.call(*arguments)

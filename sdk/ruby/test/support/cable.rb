@@ -1,0 +1,74 @@
+# frozen_string_literal: true
+
+require 'socket'
+
+# A cable between an agent and the broker, to be pulled: forwards TCP, and cuts what is open as a failing network would.
+class Cable
+  attr_reader :port
+
+  def initialize(target)
+    @target = target
+    @server = TCPServer.new('127.0.0.1', 0)
+    @port = @server.addr[1]
+    @pairs = []
+    @lock = Mutex.new
+    @thread = Thread.new { accept }
+  end
+
+  # Cuts what is open.
+  # @return [Integer] how many there were
+  def cut
+    pairs = @lock.synchronize { @pairs.slice!(0..) }
+    pairs.each { |pair| pair.each { |socket| hang_up(socket) } }
+    pairs.length
+  end
+
+  def open_count
+    @lock.synchronize { @pairs.count { |pair| pair.none?(&:closed?) } }
+  end
+
+  # Nothing passes any more, and nothing says so.
+  def freeze_traffic
+    @frozen = true
+  end
+
+  def thaw_traffic
+    @frozen = false
+  end
+
+  def close
+    @server.close
+    @thread.join
+    cut
+  end
+
+  private
+
+  def accept
+    loop do
+      near = @server.accept
+      far = TCPSocket.new('127.0.0.1', @target)
+      @lock.synchronize { @pairs << [near, far] }
+      Thread.new { forward(near, far) }
+      Thread.new { forward(far, near) }
+    end
+  rescue IOError, SystemCallError
+    # The cable was closed.
+  end
+
+  def forward(from, to)
+    loop do
+      bytes = from.readpartial(65_536)
+      sleep 0.01 while @frozen
+      to.write(bytes)
+    end
+  rescue IOError, SystemCallError
+    [from, to].each { |socket| hang_up(socket) }
+  end
+
+  def hang_up(socket)
+    socket.close
+  rescue IOError, SystemCallError
+    # It is closed already.
+  end
+end
