@@ -32,9 +32,10 @@ module Stage
     end
 
     # An HTTP request as an administrator.
-    def admin(method, path)
+    def admin(method, path, body = nil)
       uri = URI.join(broker.fetch('apiUrl'), path)
       request = Net::HTTP.const_get(method).new(uri, 'authorization' => "Bearer #{admin_token}", 'content-type' => 'application/json')
+      request.body = JSON.generate(body) if body
       JSON.parse(Net::HTTP.start(uri.host, uri.port) { |http| http.request(request) }.body)
     end
 
