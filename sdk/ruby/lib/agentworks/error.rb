@@ -41,6 +41,7 @@ module Agentworks
   class AlreadyExists < Error; end
   class ResourceExhausted < Error; end
   class Unavailable < Error; end
+  class DataLoss < Error; end
   class Internal < Error; end
 
   # Nobody answered in the time that the caller gave. What was asked for goes on: wait again, or cancel it.
@@ -84,7 +85,8 @@ module Agentworks
     CLASSES = {
       invalid_argument: InvalidArgument, failed_precondition: FailedPrecondition, out_of_range: OutOfRange,
       unauthenticated: Unauthenticated, permission_denied: PermissionDenied, not_found: NotFound,
-      already_exists: AlreadyExists, resource_exhausted: ResourceExhausted, unavailable: Unavailable, internal: Internal
+      already_exists: AlreadyExists, resource_exhausted: ResourceExhausted, unavailable: Unavailable, data_loss: DataLoss,
+      internal: Internal
     }.freeze
 
     # What happens only inside a client: never on the wire. Reason → code, retryable, what to do.

@@ -223,6 +223,7 @@ module Agentworks
         @hold.healed
         @route&.settled
         @pausing.attached
+      when :unheard then @requests.ask_again(event[:requests])
       when :recovered then recovered(event)
       when :flow then @agent.tell(event[:paused] ? :paused : :resumed, session: @facade)
       when :fault then fault(event[:fault])
@@ -254,7 +255,7 @@ module Agentworks
     end
 
     def fault(fault)
-      @hold.hold(@agent.random.call) { wake } if fault['data']['reason'] == 'relay_lost'
+      @hold.hold(@agent.random.call) { wake } if %w[relay_lost too_many_lookups].include?(fault['data']['reason'])
       return if @requests.refused?(fault)
 
       @agent.tell(:fault, session: @facade, error: Errors.from(fault['data']))

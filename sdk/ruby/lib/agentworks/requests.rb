@@ -68,6 +68,17 @@ module Agentworks
       @open[id] = task
     end
 
+    # The broker may have refused these, and nobody heard it: the same task asked for again is not run twice (A11).
+    # @param requests [Array<String>] `data`, as JSON text
+    def ask_again(requests)
+      requests.each do |data|
+        task = @open[JSON.parse(data)['task_id']]
+        task.request_id = @say.call('TASK_REQUEST', data, bounded: false).id if task
+      rescue Error
+        # The session is closing: the task ends with it.
+      end
+    end
+
     def progress(data)
       @open[data['task_id']]&.progress&.push(data['progress'])
     end

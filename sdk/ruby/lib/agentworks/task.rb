@@ -24,7 +24,6 @@ module Agentworks
       @outcome = Deferred.new(lock)
       @progress = Channel.new(lock, size_max: UNREAD_PROGRESS_MAX)
       @receipt = nil
-      @refusal = nil
     end
 
     # Waits for the end of the task.
@@ -46,12 +45,13 @@ module Agentworks
     # Waits until the request is stored.
     # @return [Receipt]
     def stored(timeout: nil)
-      receipt.stored(timeout: timeout)
+      @receipt.stored(timeout: timeout)
     end
 
     # Waits until the performer's program has it, and has started its handler.
     def delivered(timeout: nil)
-      receipt.delivered(timeout: timeout)
+      @receipt.delivered(timeout: timeout)
+      self
     end
 
     # Whether it has ended, one way or another.
@@ -67,16 +67,15 @@ module Agentworks
 
     # --- with the lock held
 
+    # The id of its latest TASK_REQUEST: what a refusal answers.
+    # @api private
+    attr_accessor :request_id
+
     # @api private
     def asked(receipt)
       @receipt = receipt
+      @request_id = receipt.id
       self
-    end
-
-    # The id of its TASK_REQUEST.
-    # @api private
-    def request_id
-      @receipt&.id
     end
 
     # @api private
@@ -92,9 +91,7 @@ module Agentworks
 
     # @api private
     def fail_with(error)
-      @refusal = error if @receipt.nil?
       settle { @outcome.reject(error) }
-      self
     end
 
     private
@@ -107,10 +104,6 @@ module Agentworks
     def failure_of(error)
       said = { reason: error['reason'] || 'failed', retryable: error['retryable'] }
       error.key?('message') ? TaskFailed.new(error['message'], **said) : TaskFailed.new(**said)
-    end
-
-    def receipt
-      @lock.synchronize { @receipt || raise(@refusal.dup) }
     end
   end
 end

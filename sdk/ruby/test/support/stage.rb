@@ -10,7 +10,7 @@ require_relative 'cable'
 
 module Stage
   ROOT = File.expand_path('../../../..', __dir__)
-  NODE = File.join(ROOT, 'node_modules/.bin/node')
+  NODE = ENV.fetch('AGENTWORKS_NODE') { File.join(ROOT, 'node_modules/.bin/node') }
   START_SECONDS_MAX = 60
   FAST = { base_ms: 5, max_ms: 50 }.freeze
 

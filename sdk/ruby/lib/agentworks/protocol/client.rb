@@ -16,8 +16,10 @@ module Agentworks
     # flow again.
     #
     # Events are hashes with `kind`, what the application hears; `work` comes in order and once:
-    #   accepted {capabilities} · resumed · recovered {sent, requested, closing} · work {envelope} · receipts {stored, delivered} ·
-    #   flow {paused} · fault {fault} · ended {reason, detail}
+    #   accepted {capabilities} · resumed · unheard {requests} · recovered {sent, requested, closing} · work {envelope} ·
+    #   receipts {stored, delivered} · flow {paused} · fault {fault} · ended {reason, detail}
+    # `requests` are the `data` of TASK_REQUESTs that were stored while nothing the broker said was heard: if it refused one of them
+    # (T9), that is lost. Ask again for those that are open (A11).
     # Work through recovered's `sent` may have been taken in an earlier life; `requested` are tasks that this agent asked for then.
     # closing: that life or the peer has closed the session; nothing more is to be said in it.
     class ClientSession
@@ -30,10 +32,12 @@ module Agentworks
       }.freeze
       MISMATCH_DETAIL =
         'The broker repeated a number with another envelope: its storage is an older one; the session cannot go on.'
+      REQUEST_HEAD = '{"type":"TASK_REQUEST"'
+      DATA = ',"data":'
       # Half of a frame stays free for acknowledgements and other sessions (B2).
       WORK_LINES_MAX = Limits::FRAME_ENVELOPES_MAX / 2
       WORK_BYTES_MAX = Limits::FRAME_BYTES_MAX / 2
-      private_constant :OUTCOME_DETAIL, :MISMATCH_DETAIL, :WORK_LINES_MAX, :WORK_BYTES_MAX
+      private_constant :OUTCOME_DETAIL, :MISMATCH_DETAIL, :REQUEST_HEAD, :DATA, :WORK_LINES_MAX, :WORK_BYTES_MAX
 
       # Opens a session: the first line it gives out is SESSION_INIT.
       # @param peer [String, nil] nil: the broker finds an agent for `capability`
@@ -88,6 +92,8 @@ module Agentworks
         @ids = []
         # The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1).
         @flying = 0
+        # What is acknowledged before an attachment is made again: its ERRORs may be lost.
+        @unheard = []
         # The id of the SESSION_RESUME that waits for its answer.
         @question = nil
       end
@@ -119,8 +125,7 @@ module Agentworks
         return nil unless @state == :ready
 
         done = @out.waiting.zero? && @delivered >= @out.acked
-        closing = @close_seq || @closed_elsewhere
-        done && !closing ? nil : [@out.acked, @delivered, @taken]
+        done && !closing? ? nil : [@out.acked, @delivered, @taken]
       end
 
       # Queues one envelope. Never refuses: the caller bounds the backlog.
@@ -312,7 +317,22 @@ module Agentworks
         @out.rewind(data['received'])
         @flying = 0
         @paused = false
+        # Once a side has closed, nothing more is asked: every task ends with the session.
+        requests = closing? ? [] : @unheard.map { |outgoing| request_in(outgoing.line) }.compact
+        @unheard = []
         events << { kind: :resumed }
+        events << { kind: :unheard, requests: requests } unless requests.empty?
+        events
+      end
+
+      # @return [String, nil] the `data` of a TASK_REQUEST as this end wrote it
+      def request_in(line)
+        line[(line.index(DATA) + DATA.length)..-2] if line.start_with?(REQUEST_HEAD)
+      end
+
+      # One side has closed.
+      def closing?
+        @close_seq || @closed_elsewhere
       end
 
       def recovered(data, limit)
@@ -330,7 +350,8 @@ module Agentworks
 
       def receipts(stored, delivered, limit)
         before = @out.acked + @delivered
-        @out.acknowledge(stored)
+        done = @out.acknowledge(stored)
+        @unheard.concat(done) if @state == :resuming
         @delivered = delivered if delivered > @delivered
         @limit = limit if limit > @limit
         return [] if @out.acked + @delivered == before
@@ -345,7 +366,7 @@ module Agentworks
       def fault(fault)
         reason = fault['data']['reason']
         case reason
-        when 'relay_lost'
+        when 'too_many_lookups', 'relay_lost'
           # The question itself may be what was lost: it is asked again, whatever it was.
           reattach
         when 'session_not_attached', 'sequence_gap', 'ack_beyond', 'flow_control'
@@ -356,7 +377,7 @@ module Agentworks
           return finish(reason, fault['data']['detail']) if %i[offering accepting].include?(@state)
         when 'session_not_pending'
           return accepted_before(fault['data']['detail']) if @state == :accepting
-        when 'session_unknown', 'session_closed', 'invalid_envelope', 'envelope_too_large', 'too_deep', 'from_mismatch'
+        when 'session_unknown', 'session_closed', 'session_damaged', 'invalid_envelope', 'envelope_too_large', 'too_deep', 'from_mismatch'
           # An envelope that the broker cannot take stops the stream: nothing after it would ever be in sequence.
           return finish(reason, fault['data']['detail'])
         end

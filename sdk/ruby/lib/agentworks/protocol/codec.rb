@@ -26,6 +26,7 @@ module Agentworks
         return Fault.new(:invalid_json) unless value.is_a?(Hash)
 
         reason = Envelope.fault_of(value)
+        reason ||= :invalid_envelope if line.match?(HUGE) && beyond_doubles?(value)
         reason.nil? ? Envelope.settle(value) : fault(reason, value)
       rescue JSON::NestingError
         too_deep(line)
@@ -33,9 +34,11 @@ module Agentworks
         Fault.new(:invalid_json)
       end
 
+      # What a number beyond ±1.8e308 must look like (E4).
+      HUGE = /\d[eE]\+?\d{3}|\d{309}/.freeze
       ESCAPE = /\\(?:u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h|u[dD][89a-fA-F]\h\h|.)/m.freeze
       LONE = /\A\\u[dD]\h{3}\z/.freeze
-      private_constant :ESCAPE, :LONE
+      private_constant :HUGE, :ESCAPE, :LONE
 
       # JSON whose strings are text that UTF-8 can say: half a surrogate pair, which JavaScript may send, becomes U+FFFD.
       def whole_text(json)
@@ -73,6 +76,16 @@ module Agentworks
         Fault.new(reason, id, session_id)
       end
       private_class_method :fault
+
+      def beyond_doubles?(value)
+        case value
+        when Integer, Float then value.abs > Float::MAX
+        when Hash then value.each_value.any? { |member| beyond_doubles?(member) }
+        when Array then value.any? { |item| beyond_doubles?(item) }
+        else false
+        end
+      end
+      private_class_method :beyond_doubles?
 
       # How deep a line is read for its ids, that is otherwise too deep.
       READABLE_DEPTH = 1000

@@ -40,12 +40,15 @@ module Agentworks
       end
 
       # A cumulative acknowledgement; older ones change nothing (S5), nor does one of what was never given out.
+      # @return [Array<Outgoing>] what is acknowledged by it
       def acknowledge(seq)
-        return if seq <= @acked || seq >= @next
+        return [] if seq <= @acked || seq >= @next
 
-        @waiting_lines.shift(seq - @acked).each { |outgoing| @bytes -= outgoing.line.bytesize }
+        done = @waiting_lines.shift(seq - @acked)
+        done.each { |outgoing| @bytes -= outgoing.line.bytesize }
         @acked = seq
         @sent = seq if @sent < seq
+        done
       end
 
       # Begins where another life of this end had come to: everything through `last` is done. Only while nothing is queued.
