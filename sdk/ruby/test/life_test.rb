@@ -218,7 +218,7 @@ class LifeTest < AgentTest
   end
 
   def test_connect_with_a_block_drains_at_its_end_and_closes_at_once_when_it_raises
-    given = { **Stage.credentials('planner'), timeout: PATIENCE }
+    given = { **Stage.credentials('planner'), recover: false, timeout: PATIENCE }
     kept = nil
     connect('analyst')
     result = Agentworks.connect(**given) do |agent|

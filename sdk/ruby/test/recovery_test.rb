@@ -74,6 +74,29 @@ class RecoveryTest < AgentTest
     assert(got.select { |message| message.content <= 2 }.all?(&:redelivered?))
   end
 
+  def test_an_agent_that_is_drained_before_it_knows_where_its_sessions_stand_closes_them_all_the_same
+    planner = connect('planner6')
+    analyst = connect('analyst6')
+    sessions = Array.new(3) { planner.open('analyst6').tap { |session| session.send_message(1).stored(timeout: PATIENCE) } }
+    planner.close
+    assert_equal true, connect('planner6', recover: true).drain(timeout: PATIENCE)
+    closed = Array.new(3) { analyst.sessions.next(timeout: PATIENCE) }
+    assert_equal sessions.map(&:id).sort, closed.map(&:id).sort
+    closed.each do |session|
+      assert_equal [1], session.messages.map(&:content)
+      assert_equal 'drained', session.wait_closed(timeout: PATIENCE).reason
+    end
+  end
+
+  def test_drain_with_a_timeout_leaves_a_session_whose_peer_does_not_read
+    planner = connect('planner7')
+    connect('analyst7')
+    session = planner.open('analyst7')
+    600.times { |n| session.send_message(n) }
+    assert_equal false, planner.drain(timeout: 0.5)
+    assert_equal 'agent_closed', session.wait_closed.reason
+  end
+
   # [T10]
   def test_a_task_that_is_not_done_in_time_expires
     planner = connect('planner4')

@@ -101,8 +101,7 @@ module Agentworks
     # @param timeout [Numeric, nil] seconds, after which what is still open is closed at once
     # @return [Boolean] whether everything ended in good order
     def drain(timeout: nil)
-      deadline = timeout && (Clock.now + timeout)
-      left = -> { deadline && [deadline - Clock.now, 0].max }
+      left = Clock.countdown(timeout)
       orderly = @lock.synchronize { @live.drain_handlers(left.call) }
       @lock.synchronize { @live.close_sessions('drained') }.each do |session|
         orderly = false unless close_session(session, left.call)

@@ -28,14 +28,15 @@ module Agentworks
   # @param accept [#call, nil] judges an Offer: true accepts it, false or a String, which says why, rejects it. Without it every offer of the
   #   account's agents is accepted. Called in a thread of its own
   # @param timeout [Numeric, nil] seconds; after them TimedOut is raised, with the latest failure
+  # @param drain_timeout [Numeric, nil] seconds that the drain after a block may take; then what is left is closed at once
   # @return [Agent]
   # @raise [Error] refused for good: :certificate_required, :certificate_untrusted, :certificate_expired, :certificate_not_yet_valid,
   #   :certificate_revoked, :certificate_unknown, :agent_suspended, :subprotocol_required, :broker_untrusted, :certificate_refused,
   #   :invalid_argument, :timed_out
-  def self.connect(url:, certificate:, key:, ca: nil, timeout: nil, **options, &block)
+  def self.connect(url:, certificate:, key:, ca: nil, timeout: nil, drain_timeout: nil, **options, &block)
     setup = Connecting.setup(url, Credentials.new(certificate: certificate, key: key, ca: ca), **options)
     agent = Connecting.register(LiveAgent.new(setup), timeout)
-    block ? Connecting.lend(agent, &block) : agent
+    block ? Connecting.lend(agent, drain_timeout, &block) : agent
   end
 
   # The steps of connecting.
@@ -65,15 +66,15 @@ module Agentworks
       raise
     end
 
-    def lend(agent)
+    def lend(agent, drain_timeout)
       result = yield agent
-      agent.drain
+      agent.drain(timeout: drain_timeout)
       result
     rescue StandardError
       raise
     rescue Exception
       # The program is asked to end (Interrupt, exit): in good order, unless it is asked again.
-      agent.drain
+      agent.drain(timeout: drain_timeout)
       raise
     ensure
       agent.close

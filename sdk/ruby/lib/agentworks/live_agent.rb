@@ -90,7 +90,7 @@ module Agentworks
     # Begins to close every session: none waits for another.
     # @return [Array<Session>]
     def close_sessions(reason)
-      @sessions.values.each { |session| session.close(reason) }.map(&:facade)
+      @sessions.values.each { |session| session.close(reason) unless session.recovering? }.map(&:facade)
     end
 
     def close

@@ -105,6 +105,17 @@ module Agentworks
       wake
     end
 
+    # Nothing can be queued, and nothing be closed, before it is known where the streams of an earlier life stand.
+    # @return [true]
+    def wait_for_streams(timeout)
+      @opening.wait(timeout) if recovering?
+      true
+    end
+
+    def recovering?
+      @core.state == :recovering
+    end
+
     # Begins to close.
     # @return [Receipt, nil] of its SESSION_CLOSE; nil where there is none, because the session ended or the peer closed before
     def close(reason)

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'clock'
 require_relative 'content'
 require_relative 'error'
 require_relative 'requests'
@@ -92,13 +93,14 @@ module Agentworks
     # Says that this side is done; what was sent before still arrives. Running handlers are cancelled. Waits until it is stored.
     # @param timeout [Numeric, nil] seconds; after them TimedOut is raised
     def close(reason = 'closed', timeout: nil)
-      receipt = @lock.synchronize { @live.close(reason) }
-      begin
-        receipt ? receipt.stored(timeout: timeout) : wait_closed(timeout: timeout)
-      rescue Error => e
-        # The peer's close was faster.
-        raise unless e.reason == :session_closed
-      end
+      left = Clock.countdown(timeout)
+      receipt = @lock.synchronize { @live.wait_for_streams(left.call) && @live.close(reason) }
+      receipt ? receipt.stored(timeout: left.call) : wait_closed(timeout: left.call)
+      self
+    rescue Error => e
+      # The peer's close was faster.
+      raise unless e.reason == :session_closed
+
       self
     end
 

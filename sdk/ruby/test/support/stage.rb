@@ -3,7 +3,9 @@
 # What the tests share: one real broker, started as its users start it, agents certified on demand, and cables to be pulled.
 require 'json'
 require 'minitest/autorun'
+require 'fileutils'
 require 'net/http'
+require 'timeout'
 require 'tmpdir'
 require_relative '../../lib/agentworks'
 require_relative 'cable'
@@ -99,6 +101,13 @@ end
 class AgentTest < Minitest::Test
   # Nothing that a test waits for takes longer.
   PATIENCE = 20
+
+  # A test that hangs has failed.
+  SECONDS_MAX = 120
+
+  def run
+    Timeout.timeout(SECONDS_MAX) { super }
+  end
 
   def setup
     @agents = []
