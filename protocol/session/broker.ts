@@ -1,8 +1,9 @@
 // The broker half of a session: everything reliable, as (event, now) → ordered effects. No clock, no dice, no I/O, no await.
 // `SessionObject` drives it on the edge; tests and the simulator drive it in virtual time. The stream of work itself is in
-// `intake.ts`, attachment and resuming in `attachments.ts`; this file owns life: init, accept, reject, close, expiry.
-import { type Capability, type FromClient, isWork, type SessionEnvelope } from "../wire/envelope.ts";
-import { type ErrorReason, errorBody } from "../wire/errors.ts";
+// `intake.ts`, attachment and resuming in `attachments.ts`, offers in `opening.ts`, states in `life.ts`; this file says which event
+// is whose, and what happens at the beginning and the end of each.
+import { type Capability, isWork, type SessionEnvelope } from "../wire/envelope.ts";
+import type { ErrorReason } from "../wire/errors.ts";
 import type { AgentId, Uuid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
 import { Attachments } from "./attachments.ts";
@@ -10,10 +11,12 @@ import { isWhole } from "./damage.ts";
 import { Direction, type Progress } from "./direction.ts";
 import type { AttachKey, Output, Saved, SessionRecord } from "./effects.ts";
 import { Intake } from "./intake.ts";
+import { Life } from "./life.ts";
 import { OpenTasks } from "./open-tasks.ts";
+import { Opening } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
 import { type Letter, noteRedrive, type Redriven, takeLetters } from "./redrive.ts";
-import { afterStep, isEnded, isLive, type SessionStep } from "./states.ts";
+import { isEnded, isLive } from "./states.ts";
 import type { Side, TaskTable } from "./tasks.ts";
 import { dueTimers, nextDeadline } from "./timers.ts";
 
@@ -35,19 +38,19 @@ export interface Mint {
 }
 
 export class BrokerSession {
-  readonly #mint: Mint;
   readonly #directions: [Direction, Direction] = [new Direction(), new Direction()];
   readonly #tasks: OpenTasks;
   readonly #intake: Intake;
   #record: SessionRecord | undefined;
   readonly #attachments: Attachments;
+  readonly #life: Life;
+  readonly #opening: Opening;
   readonly #out: Outbox;
   /** Its storage is not what was stored: whoever asks is told so, and nothing else happens any more. */
   readonly isDamaged: boolean;
 
   /** @param stored what it lives on from; "unreadable": something is stored, and it cannot be made out what */
   constructor(tasks: TaskTable, mint: Mint, stored?: Saved | "unreadable") {
-    this.#mint = mint;
     const saved = stored === "unreadable" ? undefined : stored;
     this.isDamaged = stored === "unreadable" || (saved !== undefined && !isWhole(saved));
     this.#record = saved?.record;
@@ -67,6 +70,8 @@ export class BrokerSession {
       mint,
       saved !== undefined,
     );
+    this.#life = new Life(this.#directions, this.#tasks, this.#out, mint);
+    this.#opening = new Opening(this.#attachments, this.#life, this.#out, mint);
   }
 
   /** The session as it is stored, or undefined: there is none. */
@@ -91,12 +96,12 @@ export class BrokerSession {
     for (const envelope of inbound.envelopes) {
       const record = this.#record;
       if (this.isDamaged) this.#out.fault("session_damaged", envelope);
-      else if (envelope.type === "SESSION_INIT") this.#init(envelope, inbound, now);
+      else if (envelope.type === "SESSION_INIT") this.#record = this.#opening.init(record, envelope, inbound);
       else if (record === undefined || !record.agents.includes(agent)) this.#attachments.unknown(envelope);
       else {
         const side: Side = record.agents[0] === agent ? 0 : 1;
-        if (envelope.type === "SESSION_ACCEPT") this.#accept(record, side, envelope, inbound, now);
-        else if (envelope.type === "SESSION_REJECT") this.#reject(record, side, envelope, now);
+        if (envelope.type === "SESSION_ACCEPT") this.#opening.accept(record, side, envelope, inbound);
+        else if (envelope.type === "SESSION_REJECT") this.#opening.reject(record, side, envelope);
         else if (envelope.type === "SESSION_RESUME") this.#attachments.resume(record, side, envelope, attach);
         else this.#work(record, side, attach, envelope);
       }
@@ -108,7 +113,7 @@ export class BrokerSession {
   /** The responder has no connection that could take the offer. */
   offerFailed(reason: ErrorReason, now: number): Output {
     this.#out.begin(now);
-    if (this.#record?.state === "pending") this.#end(this.#record, "reject", { reason }, now);
+    if (this.#record?.state === "pending") this.#life.end(this.#record, "reject", { reason });
     return this.#finish();
   }
 
@@ -147,7 +152,7 @@ export class BrokerSession {
         record.timers.index = now + limits.indexRetryMs;
         this.#out.changed();
         this.#out.index(record);
-      } else if (name === "offer") this.#end(record, "expire", { reason: "offer_expired" }, now);
+      } else if (name === "offer") this.#life.end(record, "expire", { reason: "offer_expired" });
       else if (name === "forget") {
         // Asked for until it is done; not before D1 has heard of the end, which would bring it back there.
         record.timers.forget = now + limits.indexRetryMs;
@@ -155,7 +160,7 @@ export class BrokerSession {
         if (record.timers.index === undefined) this.#out.erase(record.session_id);
       } else {
         const idleAt = (lastWorkAt ?? record.created_at) + limits.sessionIdleMs;
-        if (idleAt <= now) this.#end(record, "expire", { reason: "session_expired" }, now);
+        if (idleAt <= now) this.#life.end(record, "expire", { reason: "session_expired" });
         else record.timers.idle = idleAt;
         this.#out.changed();
       }
@@ -211,115 +216,6 @@ export class BrokerSession {
     return this.#finish();
   }
 
-  // --- life
-
-  #init(envelope: FromClient<"SESSION_INIT">, { agent, attach, capabilities = [] }: Inbound, now: number): void {
-    const record = this.#record;
-    if (record !== undefined) return this.#initAgain(record, envelope, agent, attach);
-    const { id, session_id, to, timestamp, traceparent, data } = envelope;
-    // One that names nobody gets its `to` from the relay, which finds an agent; here it is no use.
-    if (to === undefined) return this.#out.fault("invalid_envelope", envelope);
-    if (to === agent) return this.#out.fault("self_session", envelope);
-    const { metadata, capability, ttl_ms = limits.offerMs } = data;
-    const offer = JSON.stringify({
-      type: "SESSION_INIT",
-      id,
-      session_id,
-      from: agent,
-      to,
-      timestamp,
-      traceparent,
-      data: { ...(metadata !== undefined && { metadata }), ...(capability && { capability }), capabilities },
-    });
-    this.#record = {
-      session_id,
-      agents: [agent, to],
-      state: "pending",
-      epoch: this.#mint.epoch(),
-      init_id: id,
-      capabilities: [[...capabilities], []],
-      offer,
-      waits: ttl_ms > 0,
-      ...(capability && { capability }),
-      attach: [attach, null],
-      paused: [false, false],
-      created_at: now,
-      timers: { offer: now + (ttl_ms > 0 ? ttl_ms : limits.offerMs) },
-    };
-    this.#out.changed();
-    this.#out.offer(this.#record);
-  }
-
-  /** The initiator did not hear the answer: it is given again (N3). Anyone else only learns that the name is taken. */
-  #initAgain(record: SessionRecord, envelope: FromClient<"SESSION_INIT">, agent: AgentId, attach: AttachKey): void {
-    const { to, data } = envelope;
-    // Who left the choice to the relay may be given another one by now: the first stands.
-    const same = record.agents[1] === to || (data.capability !== undefined && data.capability === record.capability);
-    if (record.agents[0] !== agent || !same) return this.#out.fault("session_exists", envelope);
-    record.init_id = envelope.id;
-    if (record.state === "pending") {
-      this.#attachments.moveTo(record, 0, attach);
-      this.#out.offer(record);
-    } else if (isLive(record.state) && this.#attachments.isUntouched(0)) {
-      this.#attachments.attachAnew(record, 0, attach, envelope.id);
-    } else if (record.state === "rejected" || record.state === "expired") this.#sayRejected(record, true);
-    else this.#out.fault(isEnded(record.state) ? "session_closed" : "session_exists", envelope);
-  }
-
-  #accept(
-    record: SessionRecord,
-    side: Side,
-    envelope: FromClient<"SESSION_ACCEPT">,
-    { attach, capabilities = [] }: Inbound,
-    now: number,
-  ): void {
-    if (side === 1 && record.state === "pending") {
-      this.#step(record, "accept");
-      record.accept_id = envelope.id;
-      record.capabilities[1] = [...capabilities];
-      record.timers = { ...record.timers, idle: now + limits.sessionIdleMs };
-      this.#attachments.moveTo(record, 1, attach);
-      this.#attachments.sayAccepted(record, 1, envelope.id);
-      this.#attachments.sayAccepted(record, 0, record.init_id);
-    } else if (envelope.id === record.accept_id && isLive(record.state) && this.#attachments.isUntouched(1)) {
-      this.#attachments.attachAnew(record, 1, attach, envelope.id);
-    } else this.#out.fault(isEnded(record.state) ? "session_closed" : "session_not_pending", envelope);
-  }
-
-  #reject(record: SessionRecord, side: Side, envelope: FromClient<"SESSION_REJECT">, now: number): void {
-    if (side !== 1 || record.state !== "pending") return this.#out.fault("session_not_pending", envelope);
-    const { message } = envelope.data;
-    this.#end(record, "reject", { reason: "offer_rejected", ...(message !== undefined && { message }) }, now);
-  }
-
-  #sayRejected(record: SessionRecord, asReply = false): void {
-    const { reason, message } = record.ended ?? { reason: "session_closed" };
-    const envelope = {
-      type: "SESSION_REJECT",
-      id: this.#mint.id(),
-      session_id: record.session_id,
-      in_reply_to: record.init_id,
-      data: {
-        ...errorBody(reason === "closed" || reason === "session_expired" ? "session_closed" : reason),
-        ...(message !== undefined && { message }),
-      },
-    } as const;
-    if (asReply) this.#out.reply(envelope);
-    else this.#out.line(record, 0, envelope);
-  }
-
-  #sayClosed(record: SessionRecord): void {
-    for (const side of [0, 1] as const) {
-      const { received, delivered } = this.#directions[side];
-      this.#out.line(record, side, {
-        type: "SESSION_CLOSED",
-        id: this.#mint.id(),
-        session_id: record.session_id,
-        data: { state: record.state, received: received.last, delivered },
-      });
-    }
-  }
-
   // --- work
 
   #work(record: SessionRecord, side: Side, attach: AttachKey, envelope: SessionEnvelope): void {
@@ -331,7 +227,7 @@ export class BrokerSession {
     if (record.attach[side] !== attach) return this.#out.fault("session_not_attached", envelope, "once");
     if ("ack" in envelope && envelope.ack !== undefined) this.#intake.acknowledged(side, envelope, this.#out, record);
     if (isWork(envelope)) {
-      if (this.#intake.take(record, side, attach, envelope, this.#out)) this.#step(record, "close");
+      if (this.#intake.take(record, side, attach, envelope, this.#out)) this.#life.step(record, "close");
     }
     if (envelope.type === "PAUSE" || envelope.type === "RESUME") {
       const asked = envelope.type === "PAUSE";
@@ -350,20 +246,8 @@ export class BrokerSession {
     this.#out.begin(now);
     const record = this.#record;
     if (record === undefined) return;
-    if (this.isDamaged) this.#condemn(record);
+    if (this.isDamaged) this.#life.condemn(record);
     else if (isLive(record.state)) this.#intake.elapse(record, this.#out);
-  }
-
-  /** N16: a session that cannot go on without losing something ends, and says why; its rows stay as they are until it is forgotten. */
-  #condemn(record: SessionRecord): void {
-    if (isEnded(record.state)) return;
-    const { now } = this.#out;
-    record.ended = { reason: "session_damaged", at: now };
-    this.#step(record, "expire");
-    this.#out.cancelTasks();
-    for (const side of [0, 1] as const) this.#out.error(record, side, "session_damaged");
-    const { index } = record.timers;
-    record.timers = { forget: now + limits.tombstoneMs, ...(index !== undefined && { index }) };
   }
 
   #settle(): void {
@@ -371,40 +255,9 @@ export class BrokerSession {
     if (record === undefined) return;
     this.#intake.flush(record, this.#out);
     if (isLive(record.state)) this.#out.settle(record);
-    if (isLive(record.state) && this.#out.reportsUsage(record)) this.#tellIndex(record);
+    if (isLive(record.state) && this.#out.reportsUsage(record)) this.#life.tellIndex(record);
     const drained = this.#directions.every((direction) => direction.out.waiting === 0);
-    if (record.state === "closing" && drained) this.#end(record, "drained", { reason: "closed" }, this.#out.now);
-  }
-
-  #end(record: SessionRecord, step: SessionStep, ended: NonNullable<SessionRecord["ended"]>, now: number): void {
-    const wasLive = isLive(record.state);
-    if (afterStep(record.state, step) === undefined) return;
-    record.ended = { ...ended, at: now };
-    this.#step(record, step);
-    if (wasLive) {
-      this.#out.cancelTasks();
-      this.#tasks.clear();
-      this.#sayClosed(record);
-    } else this.#sayRejected(record);
-    const { index } = record.timers;
-    record.timers = { forget: now + limits.tombstoneMs, ...(index !== undefined && { index }) };
-  }
-
-  #step(record: SessionRecord, step: SessionStep): boolean {
-    const state = afterStep(record.state, step);
-    if (state === undefined) return false;
-    record.state = state;
-    const { offer: _, ...timers } = record.timers;
-    record.timers = timers;
-    this.#tellIndex(record);
-    return true;
-  }
-
-  /** Until it answers, it is told again. */
-  #tellIndex(record: SessionRecord): void {
-    record.timers.index = this.#out.now + limits.indexRetryMs;
-    this.#out.changed();
-    this.#out.index(record);
+    if (record.state === "closing" && drained) this.#life.end(record, "drained", { reason: "closed" });
   }
 
   #finish(): Output {
