@@ -4,7 +4,9 @@ import { harvest } from "./harvest.ts";
 import { attaching } from "./scripts/attaching.ts";
 import { brokering } from "./scripts/brokering.ts";
 import { writeEnvelopes } from "./scripts/envelopes.ts";
+import { journaling } from "./scripts/journaling.ts";
 import { opening } from "./scripts/opening.ts";
+import { recalling } from "./scripts/recalling.ts";
 import { streams } from "./scripts/streams.ts";
 import { shortened } from "./text.ts";
 
@@ -21,8 +23,9 @@ export const vectorFiles = (): Record<string, string> => ({
   "envelopes.json": page(writeEnvelopes()),
   "sessions.json": page({
     format: 1,
-    cases: [...opening, ...streams, ...attaching].map((script) => script.written()),
+    cases: [...opening, ...streams, ...attaching, ...recalling].map((script) => script.written()),
   }),
+  "journals.json": page({ format: 1, cases: journaling() }),
   "broker.json": page({ format: 1, cases: brokering.map((talk) => talk.written()) }),
 });
 

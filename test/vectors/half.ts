@@ -2,7 +2,7 @@
 import { type ClientEvent, ClientSession } from "../../protocol/session/client.ts";
 import { decodeBrokerFrame } from "../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, FromBroker, WorkType } from "../../protocol/wire/envelope.ts";
-import type { Facts, HeardEvent, SessionCase, Start, Step } from "./session-steps.ts";
+import type { Facts, HeardEvent, Memory, SessionCase, Start, Step } from "./session-steps.ts";
 
 /** What the application hears, without what the envelope of the same step says already. */
 export function heard(event: ClientEvent): HeardEvent {
@@ -31,6 +31,11 @@ export function factsOf(half: ClientSession): Facts {
     owes_receipt: owesReceipt,
     awaits: awaited !== undefined,
   };
+}
+
+function memoryOf(half: ClientSession): Memory {
+  const { session_id: _, lines, isClosing, ...rest } = half.remembered;
+  return { ...rest, lines: lines.map((line) => JSON.parse(line)), is_closing: isClosing };
 }
 
 /** One envelope, as it would have come over the wire. */
@@ -66,7 +71,10 @@ export class Half {
       return ClientSession.offer(session_id, to, metadata, mint, more);
     }
     if (start.as === "accept") return ClientSession.accept(read(start.offer) as FromBroker<"SESSION_INIT">, mint);
-    return ClientSession.recover(start.session_id, start.peer, mint);
+    if (start.as === "recover") return ClientSession.recover(start.session_id, start.peer, mint);
+    const { session_id, peer, epoch, taken, stored, is_closing: isClosing } = start;
+    const lines = start.lines.map((line) => JSON.stringify(line));
+    return ClientSession.recall({ session_id, peer, epoch, taken, stored, lines, isClosing }, mint);
   }
 
   /** Does a step; what comes of it is in the step that is returned, whatever was expected. */
@@ -91,6 +99,8 @@ export class Half {
         const more = { ...(in_reply_to && { in_reply_to }), ...(traceparent && { traceparent }) };
         return { ...step, seq: core.sendText(type as WorkType, id, JSON.stringify(data), more) };
       }
+      case "memory":
+        return { do: "memory", ...memoryOf(core) };
       case "facts":
         return { do: "facts", ...factsOf(core) };
     }

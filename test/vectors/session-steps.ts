@@ -7,7 +7,19 @@ type Json = Record<string, unknown>;
 export type Start =
   | { as: "offer"; session_id: string; to?: string; metadata?: unknown; capability?: string; ttl_ms?: number }
   | { as: "accept"; offer: Json }
-  | { as: "recover"; session_id: string; peer: string };
+  | { as: "recover"; session_id: string; peer: string }
+  | ({ as: "recall"; session_id: string } & Memory);
+
+/** What a journal keeps of a session. */
+export interface Memory {
+  peer: string;
+  epoch: string;
+  taken: number;
+  stored: number;
+  /** Everything queued after `stored`, as it is on the wire. */
+  lines: Json[];
+  is_closing: boolean;
+}
 
 export type HeardEvent =
   | { kind: "accepted"; capabilities: unknown[] }
@@ -39,7 +51,8 @@ export type Step =
   | { do: "receive"; envelope: Json; events: HeardEvent[] }
   | { do: "send"; type: string; id: string; data: Json; in_reply_to?: string; traceparent?: string; seq: number }
   | { do: "take"; seq: number }
-  | ({ do: "facts" } & Facts);
+  | ({ do: "facts" } & Facts)
+  | ({ do: "memory" } & Memory);
 
 export interface SessionCase {
   name: string;

@@ -7,6 +7,7 @@ import { replayBroker } from "./broker-half.ts";
 import type { BrokerCase } from "./broker-steps.ts";
 import { vectorFiles } from "./files.ts";
 import { replay } from "./half.ts";
+import { type JournalCase, readJournal } from "./journals.ts";
 import type { SessionCase } from "./session-steps.ts";
 import { expanded } from "./text.ts";
 
@@ -35,6 +36,12 @@ describe("sessions.json", () => {
 describe("broker.json", () => {
   it.each(casesOf<BrokerCase>("broker.json").map((one) => [one.name, one] as const))("%s", (_, one) => {
     expect(replayBroker(one)).toEqual(one);
+  });
+});
+
+describe("journals.json", () => {
+  it.each(casesOf<JournalCase>("journals.json").map((one) => [one.name, one] as const))("%s", (_, one) => {
+    expect(readJournal(one)).toEqual(one);
   });
 });
 

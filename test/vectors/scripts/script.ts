@@ -62,6 +62,10 @@ export class Script {
     return this.#step({ do: "facts", ...standing, ...waiting });
   }
 
+  memory(): this {
+    return this.#step({ do: "memory", peer: "", epoch: "", taken: 0, stored: 0, lines: [], is_closing: false });
+  }
+
   send(type: string, data: Members, more: { in_reply_to?: string; traceparent?: string } = {}): this {
     return this.#step({ do: "send", type, id: own(++this.#sent), data, ...more, seq: 0 });
   }
