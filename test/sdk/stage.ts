@@ -1,51 +1,76 @@
 // A broker for the tests of the SDKs in other languages: it does what they ask, one JSON object a line, until its input ends.
-//   {"do":"certify","agent":ID}          → {"url","ca","certificate","key"}: files of an agent that may connect
+//   {"do":"certify","agent":ID}          → {"url","ca","certificate","key","fingerprint"}: files of an agent that may connect
+//   {"do":"issue","as":KIND}             → {"certificate","key"}: PEM text. KIND is server (for localhost), stranger (another CA's
+//                                           agent), expired, or unregistered
 //   {"do":"cut","agent":ID,"path":TEXT}  → {"cut":N}: its connections whose path has TEXT in it are broken, as by a failing network
 //   {"do":"paths","agent":ID}            → {"paths":[…]}: of its open WebSockets
 //   {"do":"workerd"}                     → {"pid":N}: to be killed or stopped by whoever asks
-//   {"do":"admin"}                       → {"url","token"}: the HTTP API
+//   {"do":"administer","method","path","body"?} → {"status","body"}: of the HTTP API
+// An answer is a line that begins with `stage `: the broker may say something, too. When it is ready it says {}.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { startBroker } from "../../scripts/broker/broker.ts";
+import { openAuthority } from "../../scripts/certificates/authority.ts";
 import { certifyAgent } from "../../scripts/certificates/certify.ts";
 
-interface Ask {
-  do: "certify" | "cut" | "paths" | "workerd" | "admin";
-  agent?: string;
-  path?: string;
-}
+type Ask =
+  | { do: "certify"; agent: string }
+  | { do: "issue"; as: "server" | "stranger" | "expired" | "unregistered" }
+  | { do: "cut"; agent: string; path: string }
+  | { do: "paths"; agent: string }
+  | { do: "workerd" }
+  | { do: "administer"; method: string; path: string; body?: object };
 
+const dayMs = 24 * 60 * 60 * 1000;
 const folder = await mkdtemp(join(tmpdir(), "agentworks-stage-"));
 const broker = await startBroker({ stateDir: join(folder, "state") });
 
-async function answer({ do: what, agent = "", path = "" }: Ask): Promise<object> {
-  switch (what) {
+async function answer(ask: Ask): Promise<object> {
+  switch (ask.do) {
     case "certify": {
-      const { agentsUrl, caFile, certificateFile, keyFile } = await certifyAgent({
+      const { agentsUrl, caFile, certificateFile, keyFile, fingerprint } = await certifyAgent({
         stateDir: broker.stateDir,
-        agentId: agent,
+        agentId: ask.agent,
       });
-      return { url: agentsUrl, ca: caFile, certificate: certificateFile, key: keyFile };
+      return { url: agentsUrl, ca: caFile, certificate: certificateFile, key: keyFile, fingerprint };
     }
+    case "issue":
+      return issue(ask.as);
     case "cut":
-      return { cut: broker.edge.cut(({ commonName, path: its }) => commonName === agent && its.includes(path)) };
+      return {
+        cut: broker.edge.cut(({ commonName, path }) => commonName === ask.agent && path.includes(ask.path)),
+      };
     case "paths": {
-      const open = broker.edge.connections().filter(({ commonName, upgraded }) => upgraded && commonName === agent);
-      return { paths: open.map(({ path: its }) => its) };
+      const open = broker.edge.connections().filter(({ commonName, upgraded }) => upgraded && commonName === ask.agent);
+      return { paths: open.map(({ path }) => path) };
     }
     case "workerd":
       return { pid: broker.workerdPid() };
-    case "admin":
-      return { url: broker.apiUrl, token: broker.adminToken };
+    case "administer": {
+      const headers = { authorization: `Bearer ${broker.adminToken}`, "content-type": "application/json" };
+      const { method, body } = ask;
+      const url = new URL(ask.path, broker.apiUrl);
+      const response = await fetch(url, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+      return { status: response.status, body: await response.json() };
+    }
   }
 }
 
+async function issue(as: "server" | "stranger" | "expired" | "unregistered"): Promise<object> {
+  if (as === "server") return broker.authority.issueServer();
+  if (as === "stranger") return (await openAuthority(join(folder, "stranger"))).issueAgent("planner");
+  const past = { notBefore: new Date(Date.now() - 2 * dayMs), notAfter: new Date(Date.now() - dayMs) };
+  return broker.authority.issueAgent("planner", as === "expired" ? past : undefined);
+}
+
+const say = (answered: object) => console.log(`stage ${JSON.stringify(answered)}`);
+
 try {
-  console.log("{}");
+  say({});
   for await (const line of createInterface({ input: process.stdin })) {
-    console.log(JSON.stringify(await answer(JSON.parse(line))));
+    say(await answer(JSON.parse(line)));
   }
 } finally {
   await broker.close();

@@ -22,6 +22,9 @@ S = TypeVar("S")
 #: A test that waits longer has failed.
 patience_s = 20.0
 
+#: What an answer of the stage begins with: the broker may say something, too.
+_answer_mark = "stage "
+
 
 class Stage:
     """The broker of all tests of this process (test/sdk/stage.ts)."""
@@ -51,23 +54,29 @@ class Stage:
             self._process.stdout.close()
 
     def _answer(self) -> Dict[str, Any]:
-        line = self._process.stdout.readline() if self._process.stdout is not None else ""
-        if line == "":
-            raise RuntimeError("the broker for the tests has ended (test/sdk/stage.ts)")
-        answer: Dict[str, Any] = json.loads(line)
-        return answer
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(_answer_mark):
+                answer: Dict[str, Any] = json.loads(line[len(_answer_mark) :])
+                return answer
+        raise RuntimeError("the broker for the tests has ended (test/sdk/stage.ts)")
 
-    def ask(self, what: str, **more: str) -> Dict[str, Any]:
+    def ask(self, what: str, **more: Any) -> Dict[str, Any]:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": what, **more}) + "\n")
         self._process.stdin.flush()
         return self._answer()
 
-    def certified(self, agent: str) -> Dict[str, str]:
+    def certified(self, agent: str) -> Dict[str, Any]:
         """What ``connect`` needs to be that agent."""
         if agent not in self._certified:
             self._certified[agent] = self.ask("certify", agent=agent)
-        return dict(self._certified[agent])
+        return {name: value for name, value in self._certified[agent].items() if name != "fingerprint"}
+
+    def fingerprint(self, agent: str) -> str:
+        """Of its certificate."""
+        self.certified(agent)
+        return self._certified[agent]["fingerprint"]
 
     def cut(self, agent: str, path: str = "") -> int:
         cut: int = self.ask("cut", agent=agent, path=path)["cut"]

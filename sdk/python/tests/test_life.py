@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import unittest
-from typing import Any
+from typing import Any, Dict, List, Tuple
 
 from agentworks import (
     AgentworksError,
@@ -26,7 +26,7 @@ class Opening(AgentTest):
     async def test_why_a_session_cannot_be_opened(self) -> None:
         planner = await self.connect("planner")
         self.stage.certified("analyst")
-        for reason, how in [
+        cases: List[Tuple[str, Dict[str, Any]]] = [
             ("agent_offline", {"peer": "analyst"}),
             ("agent_unknown", {"peer": "nobody"}),
             ("self_session", {"peer": "planner"}),
@@ -35,9 +35,10 @@ class Opening(AgentTest):
             ("invalid_argument", {"capability": "No Capability"}),
             ("invalid_argument", {}),
             ("invalid_argument", {"peer": "analyst", "wait_ms": -1}),
-        ]:
+        ]
+        for reason, how in cases:
             with self.subTest(**how):
-                self.assertEqual(await reason_of(planner.open(**how)), reason)  # type: ignore[arg-type]
+                self.assertEqual(await reason_of(planner.open(**how)), reason)
 
     async def test_an_offer_waits_for_a_peer_that_is_away(self) -> None:
         planner = await self.connect("planner")
