@@ -60,7 +60,7 @@ async function answer(ask: Ask): Promise<object> {
 
 async function issue(as: "server" | "stranger" | "expired" | "unregistered"): Promise<object> {
   if (as === "server") return broker.authority.issueServer();
-  if (as === "stranger") return (await openAuthority(join(folder, "stranger"))).issueAgent("planner");
+  if (as === "stranger") return (await openAuthority(await mkdtemp(join(folder, "stranger-")))).issueAgent("planner");
   const past = { notBefore: new Date(Date.now() - 2 * dayMs), notAfter: new Date(Date.now() - dayMs) };
   return broker.authority.issueAgent("planner", as === "expired" ? past : undefined);
 }

@@ -18,6 +18,8 @@ _pem_mark = "-----BEGIN"
 
 def _text_of(name: str, given: Pem) -> str:
     """The PEM text. Raises invalid_argument when it cannot be read, or is none."""
+    if not isinstance(given, (str, bytes, os.PathLike)):
+        raise client_error("invalid_argument", f"`{name}` is the path of a PEM file, or PEM itself.")
     try:
         if isinstance(given, bytes):
             text = given.decode("ascii")
@@ -32,8 +34,6 @@ def _text_of(name: str, given: Pem) -> str:
         )
     except ValueError as error:
         raise client_error("invalid_argument", f"`{name}` is no PEM text.", error)
-    except TypeError as error:
-        raise client_error("invalid_argument", f"`{name}` is the path of a PEM file, or PEM itself.", error)
     if _pem_mark not in text:
         raise client_error("invalid_argument", f"`{name}` is no PEM: it has no line {_pem_mark} …")
     return text

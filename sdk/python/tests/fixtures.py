@@ -37,7 +37,7 @@ class Stage:
         self._process = subprocess.Popen(
             [node, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
         )
-        self._certified: Dict[str, Dict[str, str]] = {}
+        self._certified: Dict[str, Dict[str, Any]] = {}
         atexit.register(self.close)
         self._answer()
 
@@ -76,7 +76,7 @@ class Stage:
     def fingerprint(self, agent: str) -> str:
         """Of its certificate."""
         self.certified(agent)
-        return self._certified[agent]["fingerprint"]
+        return str(self._certified[agent]["fingerprint"])
 
     def cut(self, agent: str, path: str = "") -> int:
         cut: int = self.ask("cut", agent=agent, path=path)["cut"]
@@ -109,10 +109,20 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual([one.name for one in threading.enumerate() if one.name.startswith("agentworks-")], [])
         self.assertEqual(self.complaints, [])
 
+    async def dial(self, agent: str = "planner", **more: Any) -> agentworks.Agent:
+        """``connect`` with these options in place of what the agent has."""
+        options: Dict[str, Any] = {**self.stage.certified(agent), **more}
+        return await agentworks.connect(**options)
+
     async def connect(self, agent: str, **more: Any) -> agentworks.Agent:
         # What one test leaves open must not come back in the next.
-        options = {"reconnect": agentworks.Backoff(5, 50), "recover": False, "timeout_ms": 20_000, **more}
-        connected = await agentworks.connect(**{**self.stage.certified(agent), **options})
+        options: Dict[str, Any] = {
+            "reconnect": agentworks.Backoff(5, 50),
+            "recover": False,
+            "timeout_ms": 20_000,
+            **more,
+        }
+        connected = await self.dial(agent, **options)
         self.agents.append(connected)
         return connected
 

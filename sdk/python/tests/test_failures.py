@@ -115,7 +115,9 @@ class Multiplexed(_Breaking):
             await soon(receipt)
 
     async def test_workerd_killed_and_started_again_by_its_keeper(self) -> None:
-        here, there = await self.session_between(await self.connect("planner"), analyst := await self.connect("analyst"))
+        here, there = await self.session_between(
+            await self.connect("planner"), analyst := await self.connect("analyst")
+        )
         messages = there.messages()
         sent = [here.send(n) for n in range(600)]
         got = await take(messages, 100)

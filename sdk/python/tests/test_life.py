@@ -16,7 +16,6 @@ from agentworks import (
     SessionOpened,
     Superseded,
     TaskContext,
-    connect,
 )
 
 from .fixtures import AgentTest, reason_of, soon, until
@@ -146,7 +145,7 @@ class Ending(AgentTest):
             async with await planner.open("analyst") as session:
                 1 / 0
         self.assertEqual((await soon(session.closed)).reason, "closed")
-        async with await connect(**self.stage.certified("visitor")) as visitor:
+        async with await self.dial("visitor") as visitor:
             self.assertEqual(visitor.id, "visitor")
         self.assertEqual(await reason_of(visitor.open("analyst")), "agent_closed")
 

@@ -100,7 +100,15 @@ _out_of_step = frozenset({"session_not_attached", "sequence_gap", "ack_beyond", 
 _never_opened = frozenset({"session_exists", "self_session", "too_many_sessions"})
 #: The session is gone; or an envelope that the broker cannot take stops the stream: nothing after it would ever be in sequence.
 _fatal = frozenset(
-    {"session_unknown", "session_closed", "session_damaged", "invalid_envelope", "envelope_too_large", "too_deep", "from_mismatch"}
+    {
+        "session_unknown",
+        "session_closed",
+        "session_damaged",
+        "invalid_envelope",
+        "envelope_too_large",
+        "too_deep",
+        "from_mismatch",
+    }
 )
 
 
