@@ -29,6 +29,8 @@ from .deferred import Deferred, resolved
 from .direct import open_direct
 from .error import AgentworksError, client_error, said_error
 from .handlers import Handler, Handlers
+from .journal import Journal
+from .journal_records import Owner, SessionMemory
 from .mint import mint
 from .offers import Accept, judge_offer, open_session, target_of
 from .outlet import Outlet
@@ -69,6 +71,7 @@ class AgentSetup(NamedTuple):
     direct: bool
     recover: bool
     accept: Optional[Accept]
+    journal: Optional[Journal]
 
 
 class Agent:
@@ -84,6 +87,9 @@ class Agent:
         self._loop = asyncio.get_running_loop()
         self._setup = setup
         self.handlers = Handlers()
+        self.journal = setup.journal
+        if self.journal is not None:
+            self.journal.on_failure = self._stop
         self._sessions: Dict[str, Session] = {}
         #: Ended sessions that are remembered, lest the broker's list bring one back: as many as may be open at all.
         self._ended_here = Recent(OPEN_SESSIONS_MAX)
@@ -294,12 +300,12 @@ class Agent:
 
     # --- out
 
-    def _begin(self, core: ClientSession) -> Session:
+    def _begin(self, core: ClientSession, memory: Optional[SessionMemory] = None) -> Session:
         if self._failure is not None:
             raise self._failure.with_traceback(None)
         if self._draining:
             raise client_error("agent_draining")
-        session = Session(core, self)
+        session = Session(core, self, memory)
         self._sessions[session.id] = session
         self.wake(session)
         return session
@@ -345,6 +351,10 @@ class Agent:
             self.tell(Fault(said_error(envelope["data"])))
 
     def _welcome(self, data: Envelope) -> None:
+        if self.journal is not None:
+            mismatch = self.journal.claim(Owner(data["agent"], data["account"]))
+            if mismatch is not None:
+                return self._stop(mismatch)
         self.id = data["agent"]
         self.account = data["account"]
         self._connection.settled()
@@ -354,11 +364,17 @@ class Agent:
         self.tell(Connected(self.id))
 
     def _recover(self, listed: List[Dict[str, str]]) -> None:
-        """Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them."""
+        """Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them. What the journal remembers
+        is resumed from there, whether or not the broker lists it: how it ended is told then."""
+        for memory in [] if self.journal is None else list(self.journal.memory.sessions.values()):
+            if not self._knows(memory.session):
+                self._begin(ClientSession.recall(memory.remembered, mint), memory)
         for one in listed:
-            session_id = one["session_id"]
-            if session_id not in self._sessions and session_id not in self._ended_here:
-                self._begin(ClientSession.recover(session_id, one["peer"], mint))
+            if not self._knows(one["session_id"]):
+                self._begin(ClientSession.recover(one["session_id"], one["peer"], mint))
+
+    def _knows(self, session_id: str) -> bool:
+        return session_id in self._sessions or session_id in self._ended_here
 
     def _judge(self, offer: Envelope) -> None:
         refusal = "The agent is draining." if self._draining else None
@@ -395,6 +411,9 @@ class Agent:
         if self._failure is not None:
             return
         self._failure = error
+        # First: what the ends of the sessions let go of is neither taken nor finished.
+        if self.journal is not None:
+            self.journal.close()
         self._watching.cancel()
         self.handlers.stop()
         self._outlet.stop()

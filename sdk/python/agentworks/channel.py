@@ -1,5 +1,5 @@
-"""A queue that is read by ``async for``. Each value goes to one reader; readers know nothing of each other. ``on_take`` is told when a value
-leaves the queue for the application: acknowledgement hangs on that."""
+"""A queue that is read by ``async for``. Each value goes to one reader; readers know nothing of each other. ``on_take`` is told when a value is
+about to leave the queue for the application: acknowledgement hangs on that."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ T = TypeVar("T")
 
 
 class Channel(Generic[T]):
-    """Unbounded, or with ``size_max`` of the newest: only for values that may be dropped."""
+    """
+    :param on_take: answers False when the value must not leave: whoever says so has ended the channel
+    :param size_max: beyond it the oldest value is dropped: only for values that may be
+    """
 
-    def __init__(self, on_take: Optional[Callable[[T], None]] = None, size_max: Optional[int] = None) -> None:
+    def __init__(self, on_take: Optional[Callable[[T], bool]] = None, size_max: Optional[int] = None) -> None:
         self._values: Deque[T] = deque(maxlen=size_max)
         self._waiting: Deque["asyncio.Future[None]"] = deque()
         self._on_take = on_take
@@ -48,7 +51,9 @@ class Channel(Generic[T]):
     def discard(self) -> None:
         """Takes everything that is queued, for nobody."""
         while self._values:
-            self._take()
+            value = self._values.popleft()
+            if self._on_take is not None:
+                self._on_take(value)
 
     def remove(self, value: T) -> None:
         """Forgets a value that nobody has taken."""
@@ -62,15 +67,11 @@ class Channel(Generic[T]):
                 waiter.set_result(None)
                 return
 
-    def _take(self) -> T:
-        value = self._values.popleft()
-        if self._on_take is not None:
-            self._on_take(value)
-        return value
-
     async def next(self) -> T:
         """The oldest value. One that waits and is cancelled takes nothing with it."""
-        while not self._values:
+        while True:
+            if self._values and (self._on_take is None or self._on_take(self._values[0])):
+                return self._values.popleft()
             if self._ended:
                 if self._error is None:
                     raise StopAsyncIteration
@@ -85,7 +86,6 @@ class Channel(Generic[T]):
                 elif waiter in self._waiting:
                     self._waiting.remove(waiter)
                 raise
-        return self._take()
 
     def __aiter__(self) -> AsyncIterator[T]:
         reader = Reader(self)

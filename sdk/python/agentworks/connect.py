@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from typing import Optional, Union
 from urllib.parse import SplitResult, urlsplit
@@ -13,6 +14,7 @@ from .connection import ConnectionOptions
 from .credentials import Pem, tls_context
 from .error import client_error
 from .heartbeat import Timing
+from .journal import Journal
 from .offers import Accept
 
 
@@ -39,6 +41,7 @@ async def connect(
     direct: bool = False,
     reconnect: Union[Backoff, bool] = True,
     recover: bool = True,
+    journal: "Optional[Union[str, os.PathLike[str]]]" = None,
     accept: Optional[Accept] = None,
     timeout_ms: Optional[float] = None,
     timing: Timing = Timing(),
@@ -56,18 +59,27 @@ async def connect(
     :param reconnect: bounds of the random waits between attempts; False: the first loss is final
     :param recover: goes on with the sessions that an earlier life of this agent left open: they come out of ``sessions()``, and their open
         tasks go to the handlers again. Register handlers right after ``connect``
+    :param journal: path of a file in which this program remembers its sessions, so that a program that died and starts again with the same file
+        loses and repeats nothing: what it had sent is sent, once; a message that it had taken does not come again; a task whose handler had
+        ended does not run again, and one whose handler had not runs again, with ``redelivered``. The file is made (mode 0600) when it is not
+        there; its folder must be. One file for each agent, and the same one in each of its lives. It is handed to the operating system, not
+        forced to the disk: it survives the death of the process, not that of the machine. When it cannot be written any more the agent ends
+        with journal_failed
     :param accept: judges an offered session: True accepts, False or a string that says why rejects. Without one every offer of the account's
         agents is accepted
     :param timing: the clocks of the heartbeat, for tests
 
     Raises AgentworksError when it is refused for good: certificate_required, certificate_untrusted, certificate_expired,
     certificate_not_yet_valid, certificate_revoked, certificate_unknown, agent_suspended, subprotocol_required, broker_untrusted,
-    invalid_argument; aborted when ``timeout_ms`` passed.
+    invalid_argument, journal_damaged, journal_mismatch, journal_failed; aborted when ``timeout_ms`` passed.
     """
     bounds = Backoff() if reconnect is True else None if reconnect is False else reconnect
     tls = tls_context(certificate, key, ca, key_password)
     options = ConnectionOptions(_connect_url(url), tls, timing, bounds, random.random)
-    agent = Agent(AgentSetup(options, direct, recover, accept))
+    if journal is not None and not recover:
+        raise client_error("invalid_argument", "A journal is for going on with earlier sessions: leave `recover` true.")
+    kept = None if journal is None else Journal(journal)
+    agent = Agent(AgentSetup(options, direct, recover, accept, kept))
     try:
         await asyncio.wait_for(_registered(agent), None if timeout_ms is None else timeout_ms / 1000)
         return agent

@@ -47,13 +47,18 @@ _client_reasons: Dict[str, _ClientReason] = {
         False,
         "Broker and client do not agree on what was sent; the session ended so that nothing is lost silently. Open a new one.",
     ),
-    "journal_mismatch": _ClientReason(
-        "failed_precondition", False, "The journal is another agent's. Give each agent a file of its own."
+    "journal_failed": _ClientReason(
+        "unavailable", True, "The journal cannot be read or written. Its folder must exist, and have room."
     ),
     "journal_damaged": _ClientReason(
         "failed_precondition",
         False,
-        "The journal cannot be read. Move the file away to go on without it: its sessions are then recovered as after a crash.",
+        "The journal has a line that cannot be read. Restore the file, or move it away and go on as without a journal.",
+    ),
+    "journal_mismatch": _ClientReason(
+        "failed_precondition",
+        False,
+        "The journal is that of another agent. Give each agent a journal of its own.",
     ),
 }
 

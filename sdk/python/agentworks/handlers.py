@@ -26,8 +26,8 @@ _draining: TaskError = {"reason": "agent_draining", "message": "The agent takes 
 class Job(Protocol):
     """One task that waits for its turn."""
 
-    def start(self, handler: Handler, takes_task: bool) -> "asyncio.Task[Any]":
-        """Runs the handler."""
+    def start(self, handler: Handler, takes_task: bool) -> "Optional[asyncio.Task[Any]]":
+        """Runs the handler, unless nobody wants it any more."""
 
     def refuse(self, error: TaskError) -> None:
         """It will not be run here."""
@@ -125,6 +125,8 @@ class Handlers:
         room = entry.capability.get("max_concurrency")
         while entry.waiting and (room is None or entry.running < room):
             task = entry.waiting.popleft().start(entry.handler, entry.takes_task)
+            if task is None:
+                continue
             entry.running += 1
             self._running.add(task)
             task.add_done_callback(lambda done: self._done(entry, done))

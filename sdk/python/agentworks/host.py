@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Optional, Protocol
 
 from .handlers import Handlers
+from .journal import Journal
 from .statuses import Status
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ class Host(Protocol):
     """The agent, as its sessions see it."""
 
     handlers: Handlers
+    journal: Optional[Journal]
 
     def random(self) -> float:
         """In [0, 1)."""

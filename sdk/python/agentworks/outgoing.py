@@ -11,6 +11,7 @@ from .protocol.client import ClientSession
 from .protocol.codec import encode
 from .protocol.limits import OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX, WINDOW_BYTES, WINDOW_MESSAGES
 from .receipts import Receipt, Receipts
+from .session_journal import SessionJournal
 
 _close_reason_chars_max = 1024
 
@@ -34,9 +35,12 @@ class Closing:
 class Outgoing:
     """:param wake: is told that there are lines to send"""
 
-    def __init__(self, core: ClientSession, wake: Callable[[], None]) -> None:
+    def __init__(self, core: ClientSession, wake: Callable[[], None], journal: Optional[SessionJournal]) -> None:
         self._core = core
         self._wake = wake
+        self._journal = journal
+        #: Messages that were queued.
+        self.messages = 0
         self._receipts = Receipts()
         self._ready: Optional[Deferred[None]] = None
         self._shut: Optional[AgentworksError] = None
@@ -62,6 +66,10 @@ class Outgoing:
         id = mint()
         receipt = Receipt(id, core.send(kind, id, data))
         self._receipts.add(receipt)
+        if kind == "MESSAGE":
+            self.messages += 1
+        if self._journal is not None:
+            self._journal.queued(core.newest_line)
         self._wake()
         return receipt
 

@@ -84,7 +84,7 @@ class Outlet:
         for session in sessions:
             route = session.route
             # What waits for a connection that is down is asked for again when it is up.
-            if not (route or connection).is_open:
+            if not session.keep() or not (route or connection).is_open:
                 continue
             if route is None:
                 lines.extend(session.lines(receipts))

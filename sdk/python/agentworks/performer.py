@@ -7,13 +7,14 @@ import inspect
 import logging
 import threading
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterable, Optional
 
 from .content import json_of
 from .deferred import resolved
 from .error import AgentworksError, TaskCancelled, TaskFailed
 from .handlers import Handler, Handlers
 from .inbox import Inbox, Slot
+from .journal_records import StartedTask
 from .protocol.codec import encode
 from .protocol.envelope import Envelope, TaskError
 from .receipts import Receipt
@@ -111,9 +112,11 @@ class TaskContext:
 
     # --- what the performer and its handlers do
 
-    def start(self, handler: Handler, takes_task: bool) -> "asyncio.Task[Any]":
+    def start(self, handler: Handler, takes_task: bool) -> "Optional[asyncio.Task[Any]]":
         """Runs the handler; how that ends is the answer."""
-        self._performer.began(self._slot)
+        # What could not be noted as begun must not begin: the session is gone then.
+        if self._over or not self._performer.began(self._slot) or self._over:
+            return None
         self._running = self._loop.create_task(self._perform(handler, takes_task))
         self._running.add_done_callback(self._performed)
         return self._running
@@ -152,6 +155,11 @@ class TaskContext:
     def refuse(self, error: TaskError) -> None:
         self._performer.began(self._slot)
         self._fail(error)
+
+    @property
+    def is_waiting(self) -> bool:
+        """For its turn."""
+        return self._running is None and not self._over
 
     def cancel(self) -> None:
         """The requester does not want it any more. A handler that runs decides by itself how it ends."""
@@ -205,20 +213,37 @@ class Performer:
         """The number of the request is taken when its handler starts, so that a busy agent slows its requesters down."""
         data = envelope["data"]
         if data["task_id"] in self._open:
-            return self._inbox.done(slot)
-        task = TaskContext(envelope, self._session, self, slot, redelivered or data.get("redelivered") is True)
-        self._open[task.id] = task
-        self._handlers.submit(task.capability, task)
+            self._inbox.done(slot)
+            return
+        self._handlers.submit(data["capability"], self._begin(envelope, slot, redelivered))
 
-    def began(self, slot: Slot) -> None:
-        self._inbox.done(slot)
+    def _begin(self, envelope: Envelope, slot: Slot, redelivered: bool) -> TaskContext:
+        again = redelivered or envelope["data"].get("redelivered") is True
+        task = TaskContext(envelope, self._session, self, slot, again)
+        self._open[task.id] = task
+        return task
+
+    def recall(self, tasks: Iterable[StartedTask]) -> None:
+        """Tasks that an earlier life had begun, and not finished: they run again, but for those that nobody wants any more."""
+        for task in tasks:
+            slot = Slot(task.request["seq"], taken=True)
+            if task.cancel is None:
+                self.request(task.request, slot, True)
+            else:
+                self._begin(task.request, slot, True).cancel()
+
+    def began(self, slot: Slot) -> bool:
+        return self._inbox.done(slot)
 
     def ended(self, task: TaskContext) -> None:
         self._open.pop(task.id, None)
 
-    def cancel(self, task_id: str) -> None:
+    def cancel(self, task_id: str, slot: Slot) -> None:
+        """A handler that runs hears of it once it is taken. A task that waits is answered first: its request comes before."""
         task = self._open.get(task_id)
-        if task is not None:
+        if task is not None and task.is_waiting:
+            task.cancel()
+        if self._inbox.done(slot) and task is not None:
             task.cancel()
 
     def abandon(self) -> None:

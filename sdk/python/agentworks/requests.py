@@ -164,18 +164,18 @@ class Requests:
         if task is not None:
             task.respond(data)
 
-    def refused(self, fault: Envelope) -> bool:
-        """The broker refused something. True when it was the request of a task, which has failed by that. What was not processed is no refusal:
-        it will be sent again with the next attachment."""
+    def refused(self, fault: Envelope) -> Optional[str]:
+        """The broker refused something. When it was the request of a task, which has failed by that, its id. What was not processed is no
+        refusal: it will be sent again with the next attachment."""
         asked = fault.get("in_reply_to")
         if asked is None or fault["data"]["processed"] != "yes":
-            return False
+            return None
         for task in self._open.values():
             if task.request_id == asked:
                 del self._open[task.id]
                 task.fail(said_error(fault["data"]))
-                return True
-        return False
+                return task.id
+        return None
 
     def fail(self, error: BaseException) -> None:
         tasks, self._open = list(self._open.values()), {}

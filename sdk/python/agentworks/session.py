@@ -13,6 +13,7 @@ from .error import AgentworksError, said_error, wire_error
 from .heartbeat import Timing
 from .host import Host
 from .inbox import Inbox, Slot
+from .journal_records import SessionMemory
 from .messages import Message, Messages
 from .outgoing import Outgoing
 from .performer import Performer
@@ -23,6 +24,7 @@ from .pulse import Hold, Pausing, Stall
 from .receipts import Receipt
 from .requests import Requests, Task
 from .session_end import SessionEnd, session_end_of
+from .session_journal import SessionJournal
 from .statuses import Fault, Paused, Resumed
 
 
@@ -42,11 +44,12 @@ class Session:
     Not thread-safe: use it in the event loop that it was opened in.
     """
 
-    def __init__(self, core: ClientSession, host: Host) -> None:
+    def __init__(self, core: ClientSession, host: Host, memory: Optional[SessionMemory] = None) -> None:
+        """:param memory: what the journal remembers of it, where ``core`` was recalled"""
         #: What the peer can do, as it said when the session was accepted.
         self.capabilities: List[Capability] = []
         #: A session that an earlier life of this program had, and that goes on here; then ``capabilities`` is empty.
-        self.recovered = core.state == "recovering"
+        self.recovered = core.state == "recovering" or memory is not None
         #: After recovery: the ids of tasks that the earlier life asked for and that are open. ``request`` with one waits for it.
         self.requested: List[str] = []
         #: Whether this program did not open it: a peer did, or an earlier life of this agent.
@@ -57,9 +60,12 @@ class Session:
         self._sent_before = 0
         self._core = core
         self._host = host
-        self._inbox = Inbox(self._take)
+        self._journal = None if host.journal is None else SessionJournal(host.journal, core.session_id)
+        #: What the journal remembers of it, until the broker has agreed.
+        self._memory = memory
+        self._inbox = Inbox(self._take, None if self._journal is None else self._journal.taken)
         self._messages = Messages(self._inbox)
-        self._outgoing = Outgoing(core, self._wake)
+        self._outgoing = Outgoing(core, self._wake, self._journal)
         self._requests = Requests(self._outgoing.say)
         self._performer = Performer(self, host.handlers, self._inbox, self._outgoing.say)
         #: Awaits that it is accepted; raises when it will not be.
@@ -75,6 +81,27 @@ class Session:
         self._pausing = Pausing()
         self._answers = Stall()
         self._deliveries = Stall()
+        if memory is not None:
+            self._recall(memory)
+
+    def _recall(self, memory: SessionMemory) -> None:
+        self._sent_before = memory.redelivered
+        self._inbox.recall(memory.ahead)
+        self._outgoing.messages = memory.messages
+        self.requested = list(memory.requested)
+        if memory.closing is not None:
+            self._closing = (memory.closing.reason, _Gone(self._ending))
+            self._outgoing.shut(wire_error("session_closed"))
+            if memory.closing.own:
+                self._messages.unwanted()
+
+    def _recalled(self, memory: SessionMemory) -> None:
+        """The broker goes on from what was remembered: so does the application, and what it had begun and not finished first."""
+        self._memory = None
+        begun = list(memory.tasks.values())
+        self.opened.resolve(None)
+        self._host.session_opened(self)
+        self._performer.recall(begun)
 
     @property
     def id(self) -> str:
@@ -114,6 +141,12 @@ class Session:
         or why the session takes nothing any more. Nothing was queued then.
         """
         return self._outgoing.say("MESSAGE", f'{{"content":{json_of(content)}}}')
+
+    @property
+    def sent(self) -> int:
+        """How many messages ``send`` has queued in this session: with a journal, in all lives of this program. Each of them arrives, so a
+        program that numbers its messages goes on after this many."""
+        return self._outgoing.messages
 
     async def ready(self) -> None:
         """Waits while a window (512 messages, 4 MiB) or more waits to be stored: await it between sends in a loop."""
@@ -186,9 +219,13 @@ class Session:
         """Whether a receipt waits for company."""
         return self._core.owes_receipt
 
+    def keep(self) -> bool:
+        """Writes what the journal does not have yet: before anything leaves, connected or not. False: nothing may leave."""
+        return self._journal is None or self._journal.commit()
+
     def lines(self, receipts: WhenReceipts = "now") -> List[str]:
         """What is to be sent now; with "later", a receipt waits for company."""
-        if self._hold.is_held:
+        if self._hold.is_held or not self.keep():
             return []
         lines = self._core.lines(receipts)
         said = self._pausing.take() if self._core.state == "ready" else None
@@ -247,11 +284,15 @@ class Session:
         if isinstance(event, core_events.Work):
             self._work(event.envelope)
         elif isinstance(event, core_events.Receipts):
+            if self._journal is not None:
+                self._journal.stored(event.stored)
             self._outgoing.settle(event.stored, event.delivered)
             self._take_close()
         elif isinstance(event, core_events.Accepted):
             self._hold.healed()
             self.capabilities = event.capabilities
+            if self._journal is not None:
+                self._journal.opened(self._core.remembered, 0, [])
             self.opened.resolve(None)
             if self._abandoned:
                 self.close("abandoned")
@@ -262,11 +303,15 @@ class Session:
             if self.route is not None:
                 self.route.settled()
             self._pausing.attached()
+            if self._memory is not None:
+                self._recalled(self._memory)
         elif isinstance(event, core_events.Recovered):
             self._hold.healed()
             self.recovered = True
             self._sent_before = event.sent
             self.requested = event.requested
+            if self._journal is not None:
+                self._journal.opened(self._core.remembered, event.sent, event.requested)
             if event.closing:
                 self._outgoing.shut(wire_error("session_closed"))
             self.opened.resolve(None)
@@ -276,34 +321,42 @@ class Session:
         elif isinstance(event, core_events.Faulted):
             self._fault(event.fault)
         else:
+            if self._journal is not None:
+                self._journal.ended()
             reason = self._peer_closed or self._closing or ("closed",)
             self.end(session_end_of(envelope, reason[0]))
 
     def _fault(self, fault: Envelope) -> None:
         if fault["data"]["reason"] == "relay_lost":
             self._hold.hold(self._host.random(), self._wake)
-        if not self._requests.refused(fault):
+        refused = self._requests.refused(fault)
+        if refused is None:
             self._host.tell(Fault(said_error(fault["data"]), self))
+        elif self._journal is not None:
+            self._journal.refused(refused)
 
     def _work(self, envelope: Envelope) -> None:
+        if self._inbox.had_before(envelope["seq"]):
+            return
         kind = envelope["type"]
         redelivered = envelope["seq"] <= self._sent_before
         if kind == "MESSAGE":
             return self._messages.arrived(envelope, redelivered)
-        slot = Slot(envelope["seq"])
+        slot = Slot(envelope["seq"], envelope)
         self._inbox.arrived(slot)
         data = envelope.get("data") or {}
         if kind == "TASK_REQUEST":
             return self._performer.request(envelope, slot, redelivered)
         if kind == "SESSION_CLOSE":
             return self._peer_closes(data.get("reason", "closed"), slot)
+        if kind == "TASK_CANCEL":
+            return self._performer.cancel(data["task_id"], slot)
+        if not self._inbox.done(slot):
+            return
         if kind == "TASK_PROGRESS":
             self._requests.progress(data)
-        elif kind == "TASK_RESPONSE":
-            self._requests.response(data)
         else:
-            self._performer.cancel(data["task_id"])
-        self._inbox.done(slot)
+            self._requests.response(data)
 
     def _peer_closes(self, reason: str, slot: Slot) -> None:
         """N8: once this side has acknowledged the close it has no more to say, so what is still queued goes first."""

@@ -102,17 +102,24 @@ class Pure(unittest.TestCase):
 class Waiting(unittest.IsolatedAsyncioTestCase):
     async def test_a_channel_gives_values_in_order_says_what_was_taken_and_ends_after_what_is_queued(self) -> None:
         taken: List[int] = []
-        channel: Channel[int] = Channel(taken.append)
+
+        def take(value: int) -> bool:
+            taken.append(value)
+            return value != 4
+
+        channel: Channel[int] = Channel(take)
         reader = channel.__aiter__()
         first = asyncio.ensure_future(reader.__anext__())
         await asyncio.sleep(0)
         for value in (1, 2, 3):
             channel.push(value)
         self.assertEqual((await first, taken), (1, [1]))
-        channel.end()
         channel.push(4)
+        channel.end()
+        channel.push(5)
+        # What `on_take` refuses does not leave.
         self.assertEqual([value async for value in reader], [2, 3])
-        self.assertEqual(taken, [1, 2, 3])
+        self.assertEqual((taken, channel.size), ([1, 2, 3, 4], 1))
 
     async def test_a_channel_fails_its_readers_after_what_is_queued(self) -> None:
         channel: Channel[int] = Channel()

@@ -6,6 +6,7 @@ slow application slows its peer down. It is a port of protocol/session/client.ts
 
 from __future__ import annotations
 
+import json
 from typing import Callable, ClassVar, Dict, List, Literal, NamedTuple, Optional, Sequence, Union
 
 from .codec import encode, units
@@ -112,6 +113,22 @@ _fatal = frozenset(
 )
 
 
+class Remembered(NamedTuple):
+    """What must outlive a client's process, so that the next one goes on with the session as after any disconnect (A2)."""
+
+    session_id: str
+    peer: str
+    epoch: str
+    #: The application has taken everything through this: nothing at or below it comes again.
+    taken: int
+    #: Of this end's own, the broker has stored everything through this …
+    stored: int
+    #: … and these are the exact lines of all that was queued after it, in order.
+    lines: List[str]
+    #: Either side has closed it.
+    is_closing: bool
+
+
 class ClientSession:
     """One session of this agent."""
 
@@ -130,7 +147,7 @@ class ClientSession:
         "_taken",
         "_said_taken",
         "_close_seq",
-        "_is_closed",
+        "_is_closing",
         "_ids",
         "_flying",
         "_question",
@@ -159,8 +176,8 @@ class ClientSession:
         self._taken = 0
         self._said_taken = 0
         self._close_seq: Optional[int] = None
-        #: Somebody else closed: the peer, or an earlier life.
-        self._is_closed = False
+        #: Either side has closed.
+        self._is_closing = False
         #: The ids of the last work that came, by ``seq`` modulo the window.
         self._ids: Dict[int, str] = {}
         #: The last ``seq`` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1).
@@ -208,6 +225,34 @@ class ClientSession:
         """A session of an earlier life of this agent: the first line it gives out asks where its streams stand (A8)."""
         return cls(session_id, peer, "recovering", "", mint)
 
+    @classmethod
+    def recall(cls, memory: Remembered, mint: Callable[[], str]) -> ClientSession:
+        """A session of an earlier life that was remembered: the first line it gives out is SESSION_RESUME, from where both streams stood."""
+        session = cls(memory.session_id, memory.peer, "resuming", "", mint)
+        session._epoch = memory.epoch
+        session._in.last = memory.taken
+        session._taken = memory.taken
+        session._said_taken = memory.taken
+        session._is_closing = memory.is_closing
+        session._out.start_after(memory.stored)
+        for line in memory.lines:
+            head = json.loads(line)
+            session._queue(head["type"], head["seq"], line)
+        return session
+
+    @property
+    def remembered(self) -> Remembered:
+        """What ``recall`` needs to go on from here."""
+        lines = [outgoing.line for outgoing in self._out.waiting_lines]
+        return Remembered(
+            self.session_id, self.peer, self._epoch, self._taken, self._out.acked, lines, self._is_closing
+        )
+
+    @property
+    def newest_line(self) -> str:
+        """The line that was queued last, while the broker has not stored it."""
+        return self._out.waiting_lines[-1].line
+
     @property
     def state(self) -> StateName:
         return self._state
@@ -235,7 +280,7 @@ class ClientSession:
         if self._state != "ready":
             return None
         is_done = out.waiting == 0 and self._delivered >= out.acked
-        if is_done and self._close_seq is None and not self._is_closed:
+        if is_done and not self._is_closing:
             return None
         return f"{out.acked} {self._delivered} {self._taken}"
 
@@ -257,10 +302,14 @@ class ClientSession:
         if traceparent is not None:
             more += f',"traceparent":{encode(traceparent)}'
         line = f'{{"type":"{kind}","id":"{id}{self._middle}{seq}{more},"data":{data}}}'
+        self._queue(kind, seq, line)
+        return seq
+
+    def _queue(self, kind: str, seq: int, line: str) -> None:
         self._out.append(units(line), line)
         if kind == "SESSION_CLOSE":
             self._close_seq = seq
-        return seq
+            self._is_closing = True
 
     def take(self, seq: int) -> None:
         """The application has taken everything through ``seq``: it will be acknowledged with the next lines."""
@@ -373,7 +422,7 @@ class ClientSession:
         self._in.last = seq
         self._ids[seq % WINDOW_MESSAGES] = envelope["id"]
         if envelope["type"] == "SESSION_CLOSE":
-            self._is_closed = True
+            self._is_closing = True
         return (Work(envelope),)
 
     def _accepted(self, envelope: Envelope) -> Sequence[Event]:
@@ -417,9 +466,9 @@ class ClientSession:
         self._said_taken = taken
         self._delivered = data["delivered"]
         self._limit = limit
-        self._is_closed = data.get("state") == "closing"
+        self._is_closing = data.get("state") == "closing"
         self._state = "ready"
-        return [Recovered(data.get("sent", taken), data.get("requested", []), self._is_closed)]
+        return [Recovered(data.get("sent", taken), data.get("requested", []), self._is_closing)]
 
     def _receipts(self, stored: int, delivered: int, limit: int) -> Sequence[Event]:
         out = self._out

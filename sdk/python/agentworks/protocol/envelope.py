@@ -64,14 +64,15 @@ def _flag(value: object) -> bool:
 _exact_max = 2**53 - 1
 
 
-def _count(value: object) -> bool:
+def is_count(value: object) -> bool:
+    """A whole number that is not negative, and exact in JSON."""
     if type(value) is int:
         return 0 <= value <= _exact_max
     return type(value) is float and value.is_integer() and 0 <= value <= _exact_max
 
 
 def _position(value: object) -> bool:
-    return _count(value) and value != 0
+    return is_count(value) and value != 0
 
 
 def _number(value: object) -> bool:
@@ -155,7 +156,7 @@ _fault = _shape(
 def _own(data: "Check | None", more: "Mapping[str, Check] | None" = None) -> Check:
     """An envelope of the connection, or with ``more`` of a session; ``data`` may be left out where it is None."""
     members: Dict[str, Check] = {"id": is_uuid, **(more or {}), **({} if data is None else {"data": data})}
-    return _shape(members, {**_header, "ack": _count})
+    return _shape(members, {**_header, "ack": is_count})
 
 
 def _work(data: Check) -> Check:
@@ -166,7 +167,7 @@ def _session(data: Check, more: "Mapping[str, Check] | None" = None) -> Check:
     return _own(data, {"session_id": is_uuid, **(more or {})})
 
 
-_advice = _shape({}, {**_header, "id": is_uuid, "session_id": is_uuid, "ack": _count})
+_advice = _shape({}, {**_header, "id": is_uuid, "session_id": is_uuid, "ack": is_count})
 
 _shapes: Dict[str, Check] = {
     "MESSAGE": _work(_shape({"content": _anything}, {})),
@@ -183,11 +184,11 @@ _shapes: Dict[str, Check] = {
     "TASK_CANCEL": _work(_shape({"task_id": is_uuid}, {"reason": _short})),
     "SESSION_CLOSE": _shape(
         {"id": is_uuid, "session_id": is_uuid, "seq": _position},
-        {**_header, "ack": _count, "data": _shape({}, {"reason": _short})},
+        {**_header, "ack": is_count, "data": _shape({}, {"reason": _short})},
     ),
     "MESSAGE_ACK": _shape(
-        {"session_id": is_uuid, "ack": _count},
-        {**_header, "id": is_uuid, "limit": _count, "data": _shape({}, {"delivered": _count})},
+        {"session_id": is_uuid, "ack": is_count},
+        {**_header, "id": is_uuid, "limit": is_count, "data": _shape({}, {"delivered": is_count})},
     ),
     "PAUSE": _advice,
     "RESUME": _advice,
@@ -217,23 +218,25 @@ _shapes: Dict[str, Check] = {
         _shape({"capabilities": _capabilities}, {"capability": is_capability_name}), {"from": is_agent_id}
     ),
     "SESSION_ACCEPT": _session(
-        _shape({"epoch": _epoch, "peer": is_agent_id, "capabilities": _capabilities}, {}), {"limit": _count}
+        _shape({"epoch": _epoch, "peer": is_agent_id, "capabilities": _capabilities}, {}), {"limit": is_count}
     ),
     "SESSION_REJECT": _session(_fault),
     "SESSION_RESUMED": _session(
         _shape(
-            {"outcome": _one_of(RESUME_OUTCOMES), "received": _count, "delivered": _count},
+            {"outcome": _one_of(RESUME_OUTCOMES), "received": is_count, "delivered": is_count},
             {
                 "epoch": _epoch,
                 "state": _one_of(SESSION_STATES),
-                "taken": _count,
-                "sent": _count,
+                "taken": is_count,
+                "sent": is_count,
                 "requested": _list_of(is_uuid),
             },
         ),
-        {"limit": _count},
+        {"limit": is_count},
     ),
-    "SESSION_CLOSED": _session(_shape({"state": _one_of(SESSION_STATES), "received": _count, "delivered": _count}, {})),
+    "SESSION_CLOSED": _session(
+        _shape({"state": _one_of(SESSION_STATES), "received": is_count, "delivered": is_count}, {})
+    ),
 }
 
 

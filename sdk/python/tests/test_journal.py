@@ -1,0 +1,321 @@
+"""The journal: programs that are killed in the midst of their work and start again, and files that are damaged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import stat
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any, AsyncIterator, Dict, List, Optional, Tuple
+
+from agentworks import AgentworksError, TaskContext, journal, new_id
+from agentworks.journal import Journal
+from agentworks.journal_records import JournalMemory, Owner, line_of
+
+from .fixtures import AgentTest, reason_of, soon, take
+
+_session = new_id()
+_head: Dict[str, Any] = {"journal": 1, "agent": "planner", "account": "local"}
+_begin: Dict[str, Any] = {"session": _session, "epoch": "e", "peer": "analyst"}
+
+
+def _wire(kind: str, seq: int, **data: Any) -> str:
+    return json.dumps({"type": kind, "id": new_id(), "session_id": _session, "seq": seq, "data": data})
+
+
+def _read(*records: Dict[str, Any]) -> JournalMemory:
+    return JournalMemory.read("".join(map(line_of, records)).encode(), "it")
+
+
+class Records(unittest.TestCase):
+    def test_what_is_remembered_is_written_in_fewer_records_that_say_the_same(self) -> None:
+        task = new_id()
+        asked, done = new_id(), new_id()
+        request = {
+            "type": "TASK_REQUEST", "id": new_id(), "session_id": _session, "seq": 3, "from": "analyst",
+            "data": {"task_id": task, "capability": "x", "input": None},
+        }  # fmt: skip
+        memory = _read(
+            _head,
+            _begin,
+            {"session": _session, "line": _wire("MESSAGE", 1, content=1)},
+            {"session": _session, "line": _wire("TASK_REQUEST", 2, task_id=asked, capability="x", input=1)},
+            {"session": _session, "line": _wire("TASK_REQUEST", 3, task_id=done, capability="x", input=1)},
+            {"session": _session, "stored": 1},
+            {"session": _session, "ahead": 5},
+            {"session": _session, "ahead": 2, "answered": done},
+            {"session": _session, "taken": 3, "task": request},
+        )
+        session = memory.sessions[_session]
+        self.assertEqual((session.taken, session.stored, session.ahead, session.messages), (3, 1, {5}, 1))
+        self.assertEqual((list(session.requested), list(session.tasks), session.next), ([asked], [task], 4))
+        self.assertEqual([json.loads(line)["seq"] for line in session.remembered.lines], [2, 3])
+        text = "".join(memory.text())
+        again = JournalMemory.read(text.encode(), "it")
+        self.assertEqual("".join(again.text()), text)
+        self.assertEqual(again.sessions[_session].remembered, session.remembered)
+        again.apply({"session": _session, "line": _wire("TASK_RESPONSE", 4, task_id=task, status="succeeded")})
+        self.assertEqual(again.sessions[_session].tasks, {})
+        again.apply({"session": _session, "closed": "bye"})
+        self.assertEqual(
+            (again.sessions[_session].closing, list(again.sessions[_session].requested)), (("bye", False), [])
+        )
+        again.apply({"session": _session, "ended": True})
+        self.assertEqual((again.sessions, again.apply({"session": _session, "taken": 9})), ({}, False))
+
+    def test_a_torn_last_line_is_left_out_and_any_other_damage_is_said(self) -> None:
+        text = line_of(_head) + line_of(_begin) + line_of({"session": _session, "taken": 4})
+        for cut in range(len(text)):
+            memory = JournalMemory.read(text[:cut].encode(), "it")
+            self.assertLessEqual(len(memory.sessions), 1)
+        bad: List[Any] = [
+            {"session": _session, "taken": 1},
+            {**_begin, "unknown": 1},
+            {**_begin, "taken": -1},
+            {"session": _session, "epoch": "e"},
+            [],
+            "x",
+        ]
+        for record in bad:
+            with self.subTest(record=record), self.assertRaises(AgentworksError) as raised:
+                JournalMemory.read((line_of(_head) + json.dumps(record) + "\n").encode(), "the file")
+            self.assertEqual(raised.exception.reason, "journal_damaged")
+            self.assertIn("Line 2 of the journal the file", raised.exception.detail)
+        for line in (_wire("MESSAGE", 2, content=1), _wire("PAUSE", 1), "nonsense"):
+            with self.subTest(line), self.assertRaises(AgentworksError):
+                _read(_head, _begin, {"session": _session, "line": line})
+        heads: List[Dict[str, Any]] = [{**_head, "journal": 2}, {"journal": 1}, {}]
+        for head in heads:
+            with self.assertRaises(AgentworksError):
+                _read(head)
+        with self.assertRaises(AgentworksError):
+            JournalMemory.read(b"\xff\n", "it")
+
+    def test_the_file_is_its_owners_alone_and_grows_no_further_than_twice_what_is_live(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "journal"
+            it = Journal(path)
+            self.assertIsNone(it.claim(Owner("planner", "local")))
+            it.note(_begin)
+            self.assertTrue(it.commit())
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+            line = _wire("MESSAGE", 0, content="x" * 10_000).replace('"seq": 0', '"seq": %d')
+            for seq in range(1, 2_000):
+                it.note({"session": _session, "line": line % seq})
+                it.note({"session": _session, "stored": seq})
+                it.commit()
+            self.assertLess(path.stat().st_size, journal._bytes_min + 50_000)
+            again = Journal(path)
+            self.assertEqual(again.memory.sessions[_session].stored, 1_999)
+            self.assertLess(path.stat().st_size, 1_000)
+            # The file is another's now: the first says so when it would write it anew, and not before.
+            failed: List[str] = []
+            it.on_failure = lambda error: failed.append(error.reason)
+            for seq in range(2_000, 3_000):
+                it.note({"session": _session, "line": line % seq})
+                it.note({"session": _session, "stored": seq})
+                it.commit()
+            self.assertEqual((failed, it.commit()), (["superseded"], False))
+            again.close()
+            self.assertLess(path.stat().st_size, 1_000)
+            with self.assertRaises(AgentworksError) as raised:
+                Journal(Path(folder) / "nowhere" / "journal")
+            self.assertEqual(raised.exception.reason, "journal_failed")
+
+
+class Program:
+    """tests/program.py, and what it says."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, options: Dict[str, Any], what: str) -> Program:
+        folder = Path(__file__).resolve().parents[1]
+        return cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.program", json.dumps(options), what,
+                cwd=folder, stdout=asyncio.subprocess.PIPE,
+            )
+        )  # fmt: skip
+
+    async def says(self) -> AsyncIterator[Dict[str, Any]]:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            yield json.loads(line)
+
+    async def kill(self) -> None:
+        if self._process.returncode is None:
+            os.kill(self._process.pid, signal.SIGKILL)
+        await self.end()
+
+    async def end(self) -> None:
+        await self._process.wait()
+        self._process._transport.close()  # type: ignore[attr-defined]  # or its pipe is closed when it is collected
+
+
+class Lives(AgentTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def options(self, agent: str) -> Dict[str, Any]:
+        return {**self.stage.certified(agent), "journal": f"{self.folder.name}/{agent}"}
+
+    async def test_a_sender_that_is_killed_again_and_again_sends_everything_once(self) -> None:
+        keeper = await self.connect("keeper")
+        sessions = keeper.sessions()
+        reading: "Optional[asyncio.Task[List[Any]]]" = None
+
+        async def read() -> List[Any]:
+            session = await sessions.__anext__()
+            return [message.content async for message in session.messages()]
+
+        count, dice = 20_000, random.Random(7)
+        reading = asyncio.ensure_future(read())
+        lives, done = 0, False
+        while not done:
+            program = await Program.start(self.options("sender"), f"send {count}")
+            lives += 1
+
+            async def follow(program: Program = program) -> bool:
+                async for said in program.says():
+                    if "done" in said:
+                        return True
+                return False
+
+            following = asyncio.ensure_future(follow())
+            if lives <= 4:
+                await asyncio.wait({following}, timeout=0.9 + dice.random() * 0.8)
+                await program.kill()
+            done = await soon(following)
+            await program.end()
+        self.assertEqual(await soon(reading), list(range(count)))
+        self.assertGreaterEqual(lives, 2)
+
+    async def test_a_reader_that_is_killed_gets_everything_once(self) -> None:
+        planner = await self.connect("planner")
+        got: List[Any] = []
+        count, lives, done = 3_000, 0, False
+        session = None
+        dice = random.Random(11)
+        while not done:
+            program = await Program.start(self.options("reader"), "read")
+            lives += 1
+            if session is None:
+                session = await soon(planner.open("reader", wait_ms=10_000))
+                for n in range(count):
+                    session.send(n)
+                session.close("done")
+            limit = len(got) + dice.randrange(100, 700) if lives <= 3 else count + 9
+            async for said in program.says():
+                if "got" in said:
+                    self.assertFalse(said["redelivered"])
+                    got.append(said["got"])
+                done = done or "done" in said
+                if len(got) == limit:
+                    await program.kill()
+            await program.end()
+        # A life may have taken one and have died before it said so; nothing came twice.
+        self.assertEqual(got, sorted(set(got)))
+        self.assertGreaterEqual(len(got), count - lives)
+        self.assertEqual(lives, 4)
+
+    async def test_a_performer_that_is_killed_runs_again_what_it_had_not_finished_and_nothing_else(self) -> None:
+        planner = await self.connect("planner")
+        program = await Program.start(self.options("performer"), "perform")
+        session = await soon(planner.open("performer", wait_ms=10_000))
+        quick = session.request("work", 1)
+        self.assertEqual(await soon(quick), 1)
+        slow = session.request("work", 1_000)
+        said: List[Dict[str, Any]] = []
+        async for one in program.says():
+            said.append(one)
+            if one == {"began": 1_000, "redelivered": False}:
+                await program.kill()
+        again = await Program.start(self.options("performer"), "perform")
+        self.assertEqual(await soon(slow), 1_000)
+        await again.kill()
+        lines = [one async for one in again.says()]
+        self.assertEqual(lines, [{"ready": True}, {"began": 1_000, "redelivered": True}, {"ended": 1_000}])
+
+    async def test_within_one_program_sessions_are_recalled_with_all_that_they_knew(self) -> None:
+        options = self.options("recaller")
+        recaller, analyst = await self.connect(
+            "recaller", recover=True, journal=options["journal"]
+        ), await self.connect("analyst")
+        go = asyncio.Event()
+
+        @analyst.handle("slow")
+        async def slow(input: Any, task: TaskContext) -> Any:
+            await go.wait()
+            return input
+
+        here, there = await self.session_between(recaller, analyst)
+        task = here.request("slow", 5)
+        await here.send("one")
+        await soon(task.delivered)
+        there.send("first")
+        there.send("second")
+        await take(here.messages(), 1)
+        here.send("two")
+        # `close` says nothing to anybody: for the broker it is what a crash looks like.
+        await recaller.close()
+        self.assertEqual(await reason_of(task), "agent_closed")
+        go.set()
+
+        again = await self.connect("recaller", recover=True, journal=options["journal"])
+        recalled = await soon(again.sessions().__anext__())
+        self.assertEqual((recalled.id, recalled.recovered, recalled.sent), (here.id, True, 2))
+        self.assertEqual(recalled.requested, [task.id])
+        self.assertEqual(await soon(recalled.request("slow", 5, task_id=task.id)), 5)
+        message = (await take(recalled.messages(), 1))[0]
+        self.assertEqual((message.content, message.redelivered), ("second", False))
+        self.assertEqual([one.content for one in await take(there.messages(), 2)], ["one", "two"])
+        await recalled.close("done")
+        await soon(recalled.closed)
+        await again.close()
+        self.assertEqual(
+            len(Path(options["journal"]).read_text().splitlines()[0]),
+            len(line_of({"journal": 1, "agent": "recaller", "account": "local"})) - 1,
+        )
+        self.assertEqual(Journal(options["journal"]).memory.sessions, {})
+
+    async def test_another_agents_journal_and_one_that_cannot_be_used(self) -> None:
+        options = self.options("planner")
+        await (await self.dial(**options)).close()
+        self.assertEqual(await reason_of(self.dial("analyst", journal=options["journal"])), "journal_mismatch")
+        Path(options["journal"]).write_text("damaged\n")
+        self.assertEqual(await reason_of(self.dial(**options)), "journal_damaged")
+        cases: List[Tuple[str, Dict[str, Any], str]] = [
+            (f"{self.folder.name}/no/where", {}, "journal_failed"),
+            (self.folder.name, {}, "journal_failed"),
+            (f"{self.folder.name}/x", {"recover": False}, "invalid_argument"),
+        ]
+        for path, more, reason in cases:
+            self.assertEqual(await reason_of(self.dial(journal=path, **more)), reason)
+
+    @unittest.skipUnless(Path("/dev/full").exists(), "there is no /dev/full here")
+    async def test_when_the_disk_is_full_the_agent_ends_and_nothing_unwritten_leaves(self) -> None:
+        filler = await self.connect("filler", recover=True, journal=self.options("filler")["journal"])
+        here, there = await self.session_between(filler, await self.connect("analyst"))
+        await here.send("kept")
+        assert filler.journal is not None and filler.journal._file is not None
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, filler.journal._file)
+        os.close(full)
+        receipt = here.send("not kept")
+        self.assertEqual(await reason_of(receipt), "journal_failed")
+        self.assertEqual(await reason_of(filler.serve_forever()), "journal_failed")
+        self.assertEqual([one.content for one in await take(there.messages(), 1)], ["kept"])
+
+
+if __name__ == "__main__":
+    unittest.main()
