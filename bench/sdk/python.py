@@ -1,6 +1,8 @@
-"""The speed of the Python SDK: one agent sends messages to another, so many of them in flight at once, each stored and acknowledged by the broker.
+"""The speed of the Python SDK: one agent sends messages to another, so many of them in flight at once, each stored and
+acknowledged by the broker.
 
-The receiver is a process of its own. Prints one JSON object: messagesPerSecond, cpuMicrosPerMessage (of the sending process).
+The receiver is a process of its own. Prints one JSON object: messagesPerSecond, cpuMicrosPerMessage (of the sending
+process).
 """
 
 from __future__ import annotations

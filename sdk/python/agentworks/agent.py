@@ -1,5 +1,6 @@
-"""An agent as the application holds it: its connection, its sessions, and the one flush per turn that sends what they have. What a session or a task
-means is decided elsewhere; here lines are gathered into frames and envelopes handed out."""
+"""An agent as the application holds it: its connection, its sessions, and the one flush per turn that sends what they
+have. What a session or a task means is decided elsewhere; here lines are gathered into frames and envelopes handed
+out."""
 
 from __future__ import annotations
 
@@ -148,15 +149,18 @@ class Agent:
     def handle(
         self, capability: str, handler: Optional[Handler] = None, **options: Any
     ) -> Union[Awaitable[None], Callable[[_H], _H]]:
-        """Performs tasks: ``@agent.handle("summarize", max_concurrency=4)`` over a function, or ``agent.handle("summarize", function)``.
+        """Performs tasks: ``@agent.handle("summarize", max_concurrency=4)`` over a function, or
+        ``agent.handle("summarize", function)``.
 
-        The handler is ``handler(input, task)`` or ``handler(input)``. What it returns is the result (JSON); what it raises fails the task: a
-        ``TaskFailed`` as it is, anything else as reason ``handler_failed`` with its message, never with its stack, which goes to the log
-        "agentworks". A coroutine function is cancelled when the requester cancels; a plain function runs in a thread of its own, and looks at
-        ``task.cancelled``. ``max_concurrency`` is announced and obeyed: further tasks wait for their turn.
+        The handler is ``handler(input, task)`` or ``handler(input)``. What it returns is the result (JSON); what it
+        raises fails the task: a ``TaskFailed`` as it is, anything else as reason ``handler_failed`` with its message,
+        never with its stack, which goes to the log "agentworks". A coroutine function is cancelled when the requester
+        cancels; a plain function runs in a thread of its own, and looks at ``task.cancelled``. ``max_concurrency`` is
+        announced and obeyed: further tasks wait for their turn.
 
-        Other agents find it when ``await agent.announced()`` returns, as does awaiting what this gives for a handler. Handle right after
-        ``connect``: a task waits 2 seconds for its handler. Raises invalid_argument when the options do not fit.
+        Other agents find it when ``await agent.announced()`` returns, as does awaiting what this gives for a handler.
+        Handle right after ``connect``: a task waits 2 seconds for its handler. Raises invalid_argument when the options
+        do not fit.
         """
         if handler is not None:
             self._handle(capability, handler, options)
@@ -180,7 +184,8 @@ class Agent:
         self._calls.ask("CAPABILITY_ANNOUNCE", {"capabilities": self.handlers.capabilities}, self._announced)
 
     def announced(self) -> Awaitable[None]:
-        """Awaits that other agents find everything that is handled so far. Raises the broker's refusal, or why the agent has ended."""
+        """Awaits that other agents find everything that is handled so far. Raises the broker's refusal, or why the
+        agent has ended."""
         return _Announced(self._announced)
 
     async def open(
@@ -191,20 +196,22 @@ class Agent:
         metadata: object = None,
         wait_ms: float = 0,
     ) -> Session:
-        """Opens a session with an agent, or with whoever has a capability: the broker picks one that is connected and has the most room.
+        """Opens a session with an agent, or with whoever has a capability: the broker picks one that is connected and
+        has the most room.
 
         :param metadata: any JSON, for the peer's ``accept`` to judge
-        :param wait_ms: how long the offer waits for the peer's answer, also while the peer is not connected; at most a day. With a capability:
-            how long to try again while nobody has room. 0: reject at once when nobody is there
+        :param wait_ms: how long the offer waits for the peer's answer, also while the peer is not connected; at most a
+            day. With a capability: how long to try again while nobody has room. 0: reject at once when nobody is there
 
-        Raises AgentworksError: agent_offline, agent_unknown, capability_unknown, capability_busy, offer_rejected, offer_expired,
-        too_many_offers, too_many_sessions, self_session, invalid_argument, or why the agent has ended.
+        Raises AgentworksError: agent_offline, agent_unknown, capability_unknown, capability_busy, offer_rejected,
+        offer_expired, too_many_offers, too_many_sessions, self_session, invalid_argument, or why the agent has ended.
         """
         target = target_of(peer, capability, wait_ms)
         return await open_session(target, metadata, self._begin, self.random)
 
     def sessions(self) -> AsyncIterator[Session]:
-        """Sessions that peers opened, or an earlier life of this agent. Each goes to one reader; handlers work whether or not anybody reads."""
+        """Sessions that peers opened, or an earlier life of this agent. Each goes to one reader; handlers work whether
+        or not anybody reads."""
         return self._incoming.__aiter__()
 
     async def agents(self, *, capability: Optional[str] = None) -> List[ListedAgent]:
@@ -216,14 +223,16 @@ class Agent:
         return self._statuses.read()
 
     async def serve_forever(self) -> None:
-        """Waits until the agent ends: returns after ``close`` or ``drain``, raises when it was ended, as by ``superseded``."""
+        """Waits until the agent ends: returns after ``close`` or ``drain``, raises when it was ended, as by
+        ``superseded``."""
         error = await self._over
         if error.reason != "agent_closed":
             raise error.with_traceback(None)
 
     async def drain(self) -> None:
-        """Leaves in good order: refuses what is new, waits for running handlers, closes every session, waits until everything sent is stored, then
-        closes the connection. Waits for the broker as long as it takes. Not to be awaited by a handler: it would wait for itself.
+        """Leaves in good order: refuses what is new, waits for running handlers, closes every session, waits until
+        everything sent is stored, then closes the connection. Waits for the broker as long as it takes. Not to be
+        awaited by a handler: it would wait for itself.
         """
         if asyncio.current_task() in self.handlers.running:
             raise client_error(
@@ -240,7 +249,8 @@ class Agent:
         await self.close()
 
     async def close(self) -> None:
-        """Leaves at once: everything pending raises agent_closed, running handlers are cancelled. When it returns, nothing is left."""
+        """Leaves at once: everything pending raises agent_closed, running handlers are cancelled. When it returns,
+        nothing is left."""
         self._stop(client_error("agent_closed"))
         me = asyncio.current_task()
         running = {task for task in self.handlers.running if task is not me}
@@ -364,8 +374,9 @@ class Agent:
         self.tell(Connected(self.id))
 
     def _recover(self, listed: List[Dict[str, str]]) -> None:
-        """Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them. What the journal remembers
-        is resumed from there, whether or not the broker lists it: how it ended is told then."""
+        """Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them.
+        What the journal remembers is resumed from there, whether or not the broker lists it: how it ended is told
+        then."""
         for memory in [] if self.journal is None else list(self.journal.memory.sessions.values()):
             if not self._knows(memory.session):
                 self._begin(ClientSession.recall(memory.remembered, mint), memory)

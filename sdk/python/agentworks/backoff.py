@@ -16,7 +16,8 @@ class Backoff(NamedTuple):
 
 
 def backoff_ms(bounds: Backoff, attempt: int, random: float) -> int:
-    """Full jitter: a random time up to base × 2ⁿ, at most ``max_ms``. A thousand agents that lost one broker do not come back at once.
+    """Full jitter: a random time up to base × 2ⁿ, at most ``max_ms``. A thousand agents that lost one broker do not
+    come back at once.
 
     :param attempt: 0 for the first
     :param random: in [0, 1)

@@ -1,5 +1,5 @@
-"""Questions to the broker that are no session's: asked over the connection, answered by ``in_reply_to``, asked again after a reconnect. They change
-nothing when repeated."""
+"""Questions to the broker that are no session's: asked over the connection, answered by ``in_reply_to``, asked again
+after a reconnect. They change nothing when repeated."""
 
 from __future__ import annotations
 

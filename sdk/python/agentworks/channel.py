@@ -1,5 +1,5 @@
-"""A queue that is read by ``async for``. Each value goes to one reader; readers know nothing of each other. ``on_take`` is told when a value is
-about to leave the queue for the application: acknowledgement hangs on that."""
+"""A queue that is read by ``async for``. Each value goes to one reader; readers know nothing of each other. ``on_take``
+is told when a value is about to leave the queue for the application: acknowledgement hangs on that."""
 
 from __future__ import annotations
 

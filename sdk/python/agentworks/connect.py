@@ -46,7 +46,8 @@ async def connect(
     timeout_ms: Optional[float] = None,
     timing: Timing = Timing(),
 ) -> Agent:
-    """Connects an agent over mutual TLS. Returns when the broker has registered it, and keeps it connected from then on.
+    """Connects an agent over mutual TLS. Returns when the broker has registered it, and keeps it connected from then
+    on.
 
     A broker that is not there yet is waited for: ``timeout_ms`` bounds that, and so does cancelling.
 
@@ -57,21 +58,23 @@ async def connect(
     :param key_password: of a key that is encrypted
     :param direct: gives each session a WebSocket of its own, one hop fewer: for few, busy sessions
     :param reconnect: bounds of the random waits between attempts; False: the first loss is final
-    :param recover: goes on with the sessions that an earlier life of this agent left open: they come out of ``sessions()``, and their open
-        tasks go to the handlers again. Register handlers right after ``connect``
-    :param journal: path of a file in which this program remembers its sessions, so that a program that died and starts again with the same file
-        loses and repeats nothing: what it had sent is sent, once; a message that it had taken does not come again; a task whose handler had
-        ended does not run again, and one whose handler had not runs again, with ``redelivered``. The file is made (mode 0600) when it is not
-        there; its folder must be. One file for each agent, and the same one in each of its lives. It is handed to the operating system, not
-        forced to the disk: it survives the death of the process, not that of the machine. When it cannot be written any more the agent ends
+    :param recover: goes on with the sessions that an earlier life of this agent left open: they come out of
+        ``sessions()``, and their open tasks go to the handlers again. Register handlers right after ``connect``
+    :param journal: path of a file in which this program remembers its sessions, so that a program that died and starts
+        again with the same file loses and repeats nothing: what it had sent is sent, once; a message that it had taken
+        does not come again; a task whose handler had ended does not run again, and one whose handler had not runs
+        again, with ``redelivered``. The file is made (mode 0600) when it is not there; its folder must be. One file for
+        each agent, and the same one in each of its lives. It is handed to the operating system, not forced to the disk:
+        it survives the death of the process, not that of the machine. When it cannot be written any more the agent ends
         with journal_failed
-    :param accept: judges an offered session: True accepts, False or a string that says why rejects. Without one every offer of the account's
-        agents is accepted
+    :param accept: judges an offered session: True accepts, False or a string that says why rejects. Without one every
+        offer of the account's agents is accepted
     :param timing: the clocks of the heartbeat, for tests
 
-    Raises AgentworksError when it is refused for good: certificate_required, certificate_untrusted, certificate_expired,
-    certificate_not_yet_valid, certificate_revoked, certificate_unknown, agent_suspended, subprotocol_required, broker_untrusted,
-    invalid_argument, journal_damaged, journal_mismatch, journal_failed; aborted when ``timeout_ms`` passed.
+    Raises AgentworksError when it is refused for good: certificate_required, certificate_untrusted,
+    certificate_expired, certificate_not_yet_valid, certificate_revoked, certificate_unknown, agent_suspended,
+    subprotocol_required, broker_untrusted, invalid_argument, journal_damaged, journal_mismatch, journal_failed; aborted
+    when ``timeout_ms`` passed.
     """
     bounds = Backoff() if reconnect is True else None if reconnect is False else reconnect
     tls = tls_context(certificate, key, ca, key_password)

@@ -1,5 +1,5 @@
-"""A WebSocket that comes back: dials, dials again with jitter after every loss, and stops for good after a final one. It knows frames as text
-and nothing of what they say."""
+"""A WebSocket that comes back: dials, dials again with jitter after every loss, and stops for good after a final one.
+It knows frames as text and nothing of what they say."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ class Connection:
                 self._socket.send(frame)
 
     def renew(self, reason: str) -> None:
-        """The broker asks the client to come anew: this connection ends, and the next one is dialled after one short wait."""
+        """The broker asks the client to come anew: this connection ends, and the next one is dialled after one short
+        wait."""
         socket = self._socket
         if socket is None or not socket.is_open:
             return

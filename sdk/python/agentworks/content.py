@@ -1,4 +1,5 @@
-"""What an application hands over, as JSON text that the broker will take: judged here, before it costs a ``seq``. Pure."""
+"""What an application hands over, as JSON text that the broker will take: judged here, before it costs a ``seq``.
+Pure."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ def _inexact(value: object) -> Optional[int]:
 def json_of(value: object) -> str:
     """The JSON text of one value.
 
-    Raises AgentworksError: invalid_argument (JSON cannot say it, or an integer is beyond ±2⁵³), envelope_too_large (beyond 256 KiB, a
-    little less is the envelope's own), too_deep (nested beyond what an envelope may).
+    Raises AgentworksError: invalid_argument (JSON cannot say it, or an integer is beyond ±2⁵³), envelope_too_large
+    (beyond 256 KiB, a little less is the envelope's own), too_deep (nested beyond what an envelope may).
     """
     try:
         text = encode(value)

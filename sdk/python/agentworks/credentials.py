@@ -41,8 +41,8 @@ def _text_of(name: str, given: Pem) -> str:
 
 @contextmanager
 def _as_file(given: Pem, text: str) -> Iterator[str]:
-    """A path that OpenSSL can read, for it takes a certificate and its key from files only. What was given as text is written to a file that
-    nobody else can read, and that is gone a moment later."""
+    """A path that OpenSSL can read, for it takes a certificate and its key from files only. What was given as text is
+    written to a file that nobody else can read, and that is gone a moment later."""
     if not isinstance(given, bytes) and not (isinstance(given, str) and _pem_mark in given):
         yield os.fspath(given)
         return
@@ -58,7 +58,8 @@ def _as_file(given: Pem, text: str) -> Iterator[str]:
 def tls_context(certificate: Pem, key: Pem, ca: Optional[Pem], key_password: Optional[str]) -> ssl.SSLContext:
     """Mutual TLS, 1.2 or newer, that verifies the broker's certificate and its name.
 
-    Raises invalid_argument when one of them cannot be read, is no PEM, does not fit the other, or is encrypted and there is no password.
+    Raises invalid_argument when one of them cannot be read, is no PEM, does not fit the other, or is encrypted and
+    there is no password.
     """
 
     def password() -> str:

@@ -1,5 +1,5 @@
-"""A value that comes later, awaited by any number of asyncio tasks. Cancelling one that waits touches neither the value nor the others, and
-an error that nobody awaits is no complaint in the log: callers may ignore what they like."""
+"""A value that comes later, awaited by any number of asyncio tasks. Cancelling one that waits touches neither the value
+nor the others, and an error that nobody awaits is no complaint in the log: callers may ignore what they like."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from .statuses import Disconnected, Reconnecting, Status
 
 
 class _Direct:
-    """Until it is up the session works over the agent's connection; from then on over this one only. A refusal for good, or a final close, ends
-    the session."""
+    """Until it is up the session works over the agent's connection; from then on over this one only. A refusal for
+    good, or a final close, ends the session."""
 
     def __init__(self, session: Session, frame: Callable[[str], None], tell: Callable[[Status], None]) -> None:
         self._session = session
@@ -48,8 +48,8 @@ def open_direct(
     """Dials it."""
     url = options.url._replace(path=f"/v1/sessions/{session.id}")
     events = _Direct(session, frame, tell)
-    # When the agent's connection is made anew in the same moment, its attachment may overtake this one: that is no other process. One that
-    # really takes the agent over closes the agent's connection, and that ends everything.
+    # When the agent's connection is made anew in the same moment, its attachment may overtake this one: that is no
+    # other process. One that really takes the agent over closes the agent's connection, and that ends everything.
     events.connection = Connection(options._replace(url=url, not_final=CloseCode.SUPERSEDED), events)
     events.connection.start()
     return events.connection

@@ -1,5 +1,5 @@
-"""What the SDK raises. Reasons come from the protocol's table; the few that only a client can know are added here, in one table, with the
-same fields. No I/O."""
+"""What the SDK raises. Reasons come from the protocol's table; the few that only a client can know are added here, in
+one table, with the same fields. No I/O."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _client_reasons: Dict[str, _ClientReason] = {
     "broker_untrusted": _ClientReason(
         "unauthenticated",
         True,
-        "The broker's certificate cannot be verified. Give the CA that signed it as `ca`, and the name that it is for in `url`.",
+        "The broker's certificate cannot be verified. Give the CA that signed it as `ca`, and the name that it is for "
+        "in `url`.",
     ),
     "unreadable": _ClientReason("internal", False, "The broker sent what this version of the SDK cannot read."),
     "connection_refused": _ClientReason("unavailable", False, "The broker closed the connection for good."),
@@ -45,7 +46,8 @@ _client_reasons: Dict[str, _ClientReason] = {
     "session_lost": _ClientReason(
         "failed_precondition",
         False,
-        "Broker and client do not agree on what was sent; the session ended so that nothing is lost silently. Open a new one.",
+        "Broker and client do not agree on what was sent; the session ended so that nothing is lost silently. Open a "
+        "new one.",
     ),
     "journal_failed": _ClientReason(
         "unavailable", True, "The journal cannot be read or written. Its folder must exist, and have room."
@@ -87,7 +89,8 @@ class AgentworksError(Exception):
 
 
 class TaskFailed(AgentworksError):
-    """The performer said that the task failed: ``error`` is what it said. Raise it in a handler to choose what the requester reads."""
+    """The performer said that the task failed: ``error`` is what it said. Raise it in a handler to choose what the
+    requester reads."""
 
     error: TaskError
 

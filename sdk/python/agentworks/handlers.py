@@ -1,5 +1,5 @@
-"""The capabilities of an agent and who performs them: one table for all of its sessions, with the concurrency that each allows. It starts jobs
-and counts them; what a job is, and what becomes of its result, is the performer's business."""
+"""The capabilities of an agent and who performs them: one table for all of its sessions, with the concurrency that each
+allows. It starts jobs and counts them; what a job is, and what becomes of its result, is the performer's business."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .error import client_error
 from .protocol.envelope import Capability, TaskError, is_capability
 from .protocol.limits import CAPABILITIES_MAX
 
-#: ``handler(input, task)`` or ``handler(input)``: a coroutine function, or a plain function, which is run in a thread of its own.
+#: ``handler(input, task)`` or ``handler(input)``: a coroutine function, or a plain function, which is run in a thread
+#: of its own.
 Handler = Callable[..., Any]
 
 #: How long a task of a young agent waits for a handler that is registered a little later, in seconds.
@@ -67,7 +68,8 @@ class Handlers:
         self._running: Set["asyncio.Task[Any]"] = set()
         self._draining = False
         self._idle: Deferred[None] = Deferred()
-        #: Tasks that came before their handler. Recovered sessions bring them at once, and programs register one by one.
+        #: Tasks that came before their handler. Recovered sessions bring them at once, and programs register one by
+        #: one.
         self._early: Optional[List[Tuple[str, Job]]] = []
         self._growing_up = asyncio.get_running_loop().call_later(_youth_s, self._grow_up)
 
@@ -91,7 +93,8 @@ class Handlers:
         if not is_capability(said):
             raise client_error(
                 "invalid_argument",
-                f"Capability {name!r}: its name is 1–128 of a–z 0–9 . _ -, `version` ≤ 64 and `description` ≤ 1024 characters, the schemas are dicts, `max_concurrency` is 1–10000.",
+                f"Capability {name!r}: its name is 1–128 of a–z 0–9 . _ -, `version` ≤ 64 and `description` ≤ 1024 "
+                "characters, the schemas are dicts, `max_concurrency` is 1–10000.",
             )
         capability: Capability = said
         json_of(capability)

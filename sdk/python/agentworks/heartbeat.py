@@ -1,5 +1,5 @@
-"""When a connection says HEARTBEAT, and when it is given up (H2): clocks only, no socket. What the client sent is what proves to the broker
-that it lives, and what it hears proves that the broker does."""
+"""When a connection says HEARTBEAT, and when it is given up (H2): clocks only, no socket. What the client sent is what
+proves to the broker that it lives, and what it hears proves that the broker does."""
 
 from __future__ import annotations
 

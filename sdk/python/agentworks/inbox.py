@@ -1,5 +1,6 @@
-"""What came in and is not wholly taken, in the order of ``seq``. Acknowledgement is cumulative, so a number is taken only when everything before it
-is: a message that nobody reads holds back the acknowledgement of all behind it, and nothing else."""
+"""What came in and is not wholly taken, in the order of ``seq``. Acknowledgement is cumulative, so a number is taken
+only when everything before it is: a message that nobody reads holds back the acknowledgement of all behind it, and
+nothing else."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class Slot:
         self.taken = taken
 
 
-#: Is told of each number before it is taken, and through where everything then is (0: nothing more than before). False: it must not be.
+#: Is told of each number before it is taken, and through where everything then is (0: nothing more than before). False:
+#: it must not be.
 Note = Callable[[Slot, int], bool]
 
 

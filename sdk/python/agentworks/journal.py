@@ -1,5 +1,6 @@
-"""The journal of an agent as a file: what is noted is remembered at once and written with the next commit, before anything that depends on it leaves
-the process. What the records mean is in ``journal_records``; when they are made, in ``session_journal``."""
+"""The journal of an agent as a file: what is noted is remembered at once and written with the next commit, before
+anything that depends on it leaves the process. What the records mean is in ``journal_records``; when they are made, in
+``session_journal``."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ class Journal:
         elif its != owner:
             return client_error(
                 "journal_mismatch",
-                f"The journal {self._path} is that of {its.agent} (account {its.account}), and this is {owner.agent} (account {owner.account}). Give each agent a journal of its own.",
+                f"The journal {self._path} is that of {its.agent} (account {its.account}), and this is {owner.agent} "
+                f"(account {owner.account}). Give each agent a journal of its own.",
             )
         return None
 
@@ -112,7 +114,8 @@ class Journal:
         self._bytes_max = max(_bytes_min, live * 2)
 
     def _rewrite(self) -> None:
-        """Renaming leaves the whole old file or the whole new one, and another process that still has the old one alone with it."""
+        """Renaming leaves the whole old file or the whole new one, and another process that still has the old one alone
+        with it."""
         if self._is_taken():
             raise client_error("superseded", f"Another process has opened the journal {self._path}.")
         fresh = f"{self._path}.new"

@@ -1,13 +1,17 @@
-"""What a journal says: its records, how they read as lines, and what all of them together remember. Pure: files are the business of
-``journal``, so that every order of records and every damage can be tried here. The format is the same for every SDK.
+"""What a journal says: its records, how they read as lines, and what all of them together remember. Pure: files are the
+business of ``journal``, so that every order of records and every damage can be tried here. The format is the same for
+every SDK.
 
 The members of a record, after the first line (each says one thing, and a record may say several):
 
-- ``epoch`` (with ``peer``) begins a session; ``messages``, ``redelivered``, ``requested``, ``closing``, ``taken``, ``stored`` say where it stood
+- ``epoch`` (with ``peer``) begins a session; ``messages``, ``redelivered``, ``requested``, ``closing``, ``taken``,
+  ``stored`` say where it stood
 - ``line``: the exact wire line of one work envelope, queued as the next of this end's stream
 - ``stored``: the broker has everything through this. It only allows to forget, and may be late
-- ``taken``: the application has taken everything through this; ``ahead``: and this one, though not all that came before it
-- ``task``: a TASK_REQUEST whose handler starts, or the TASK_CANCEL of such a task, kept until the task's response is queued
+- ``taken``: the application has taken everything through this; ``ahead``: and this one, though not all that came before
+  it
+- ``task``: a TASK_REQUEST whose handler starts, or the TASK_CANCEL of such a task, kept until the task's response is
+  queued
 - ``answered``: a task of ``requested`` that has got its response, or never will
 - ``closed``: the peer's SESSION_CLOSE was taken: its reason
 - ``ended``: the session has ended, and everything about it can be forgotten
@@ -162,7 +166,8 @@ class SessionMemory:
             self._close(Closing(record["closed"], False))
 
     def _queue(self, line: str) -> None:
-        # Most lines are messages, and of a message no more is needed: as this SDK writes them they are not parsed again.
+        # Most lines are messages, and of a message no more is needed: as this SDK writes them they are not parsed
+        # again.
         if line.startswith(_message_head):
             self._lines.append(_Queued(line, "MESSAGE", ""))
             self.messages += 1
@@ -260,8 +265,8 @@ class JournalMemory:
 
     @classmethod
     def read(cls, data: bytes, name: str) -> JournalMemory:
-        """What a journal remembers. A last line without its line break was never written to its end, and nothing had come of it: it is left
-        out. Raises journal_damaged for any other line that cannot be read.
+        """What a journal remembers. A last line without its line break was never written to its end, and nothing had
+        come of it: it is left out. Raises journal_damaged for any other line that cannot be read.
 
         :param name: how to call it in an error
         """
@@ -271,7 +276,8 @@ class JournalMemory:
             if not memory._read_line(line, number):
                 raise client_error(
                     "journal_damaged",
-                    f"Line {number + 1} of the journal {name} cannot be read. Restore the file, or move it away: the agent then goes on as one without a journal, and what it had not said yet is lost.",
+                    f"Line {number + 1} of the journal {name} cannot be read. Restore the file, or move it away: the "
+                    "agent then goes on as one without a journal, and what it had not said yet is lost.",
                 )
         return memory
 

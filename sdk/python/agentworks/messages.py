@@ -1,4 +1,5 @@
-"""The messages of a session on their way to the application: each keeps its place in the inbox until a reader takes it."""
+"""The messages of a session on their way to the application: each keeps its place in the inbox until a reader takes
+it."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ class Messages:
             self._channel.push(message)
 
     def unwanted(self) -> None:
-        """This side closed: what nobody reads now, nobody will. Otherwise the session would wait for a reader to end."""
+        """This side closed: what nobody reads now, nobody will. Otherwise the session would wait for a reader to
+        end."""
         self._unwanted = True
         if self._channel.readers == 0:
             self._channel.discard()

@@ -63,8 +63,9 @@ def target_of(peer: Optional[str], capability: Optional[str], wait_ms: float) ->
 async def open_session(
     target: Target, metadata: object, begin: Callable[[ClientSession], Session], random: Callable[[], float]
 ) -> Session:
-    """Offers a session, and waits for the answer: the broker keeps the offer for a peer that is away. Only where nobody has room for a capability
-    the offer is made anew, until time is up. Cancelled, the session is closed as soon as it is accepted.
+    """Offers a session, and waits for the answer: the broker keeps the offer for a peer that is away. Only where nobody
+    has room for a capability the offer is made anew, until time is up. Cancelled, the session is closed as soon as it
+    is accepted.
 
     :param begin: puts an offer on its way
     """

@@ -1,4 +1,5 @@
-"""The sending half of a session: what may still be queued, the receipts of what was, and when there is room for more."""
+"""The sending half of a session: what may still be queued, the receipts of what was, and when there is room for
+more."""
 
 from __future__ import annotations
 
@@ -53,8 +54,8 @@ class Outgoing:
     def say(self, kind: str, data: str, bounded: bool = True) -> Receipt:
         """Queues one envelope of a session. ``data`` is JSON text of an object.
 
-        :param bounded: what the outbox has no room for is refused; answers are not bounded by it, there are never more of them than open
-            tasks
+        :param bounded: what the outbox has no room for is refused; answers are not bounded by it, there are never more
+            of them than open tasks
 
         Raises AgentworksError: resource_exhausted, or why the session takes nothing any more.
         """

@@ -1,5 +1,5 @@
-"""Gathers what the sessions of an agent and the agent itself have to send, and sends it once per turn of the event loop: all that one turn brings
-shares frames."""
+"""Gathers what the sessions of an agent and the agent itself have to send, and sends it once per turn of the event
+loop: all that one turn brings shares frames."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ class TaskContext:
         self.redelivered = redelivered
         #: When the broker ends the task, if the requester said so.
         self.deadline = _deadline_of(data.get("deadline"))
-        #: The requester does not want it any more, or the session ended. A coroutine is told by CancelledError; a plain function looks here.
-        #: What is returned all the same still counts.
+        #: The requester does not want it any more, or the session ended. A coroutine is told by CancelledError; a plain
+        #: function looks here. What is returned all the same still counts.
         self.cancelled = False
         self._input: Any = data.get("input")
         self._performer = performer
@@ -92,7 +92,8 @@ class TaskContext:
         return self.session.peer
 
     def progress(self, value: object) -> Awaitable[None]:
-        """Tells the requester how far it is. Await it to wait until that is stored; in a plain function it has waited when it returns.
+        """Tells the requester how far it is. Await it to wait until that is stored; in a plain function it has waited
+        when it returns.
 
         Raises AgentworksError as ``Session.send`` does, and TaskCancelled when the task is over.
         """
@@ -210,7 +211,8 @@ class Performer:
         return len(self._open)
 
     def request(self, envelope: Envelope, slot: Slot, redelivered: bool) -> None:
-        """The number of the request is taken when its handler starts, so that a busy agent slows its requesters down."""
+        """The number of the request is taken when its handler starts, so that a busy agent slows its requesters
+        down."""
         data = envelope["data"]
         if data["task_id"] in self._open:
             self._inbox.done(slot)
@@ -224,7 +226,8 @@ class Performer:
         return task
 
     def recall(self, tasks: Iterable[StartedTask]) -> None:
-        """Tasks that an earlier life had begun, and not finished: they run again, but for those that nobody wants any more."""
+        """Tasks that an earlier life had begun, and not finished: they run again, but for those that nobody wants any
+        more."""
         for task in tasks:
             slot = Slot(task.request["seq"], taken=True)
             if task.cancel is None:
@@ -239,7 +242,8 @@ class Performer:
         self._open.pop(task.id, None)
 
     def cancel(self, task_id: str, slot: Slot) -> None:
-        """A handler that runs hears of it once it is taken. A task that waits is answered first: its request comes before."""
+        """A handler that runs hears of it once it is taken. A task that waits is answered first: its request comes
+        before."""
         task = self._open.get(task_id)
         if task is not None and task.is_waiting:
             task.cancel()

@@ -1,5 +1,5 @@
-"""Whether a session gets through to the broker, and whether its peer may get through to it: small states that say when to attach again, when
-not to send yet, and when to say PAUSE. Attaching and sending are the session's."""
+"""Whether a session gets through to the broker, and whether its peer may get through to it: small states that say when
+to attach again, when not to send yet, and when to say PAUSE. Attaching and sending are the session's."""
 
 from __future__ import annotations
 

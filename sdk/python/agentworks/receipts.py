@@ -1,4 +1,5 @@
-"""What was sent and waits for its receipts, in the order of ``seq``: receipts are cumulative, so settling them is a walk along a queue."""
+"""What was sent and waits for its receipts, in the order of ``seq``: receipts are cumulative, so settling them is a
+walk along a queue."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ class Receipts:
         self._unstored.append(receipt)
 
     def settle(self, stored: int, delivered: int) -> None:
-        """Everything through ``stored`` is stored, everything through ``delivered`` was taken by the peer's application."""
+        """Everything through ``stored`` is stored, everything through ``delivered`` was taken by the peer's
+        application."""
         unstored, undelivered = self._unstored, self._undelivered
         while unstored and unstored[0].seq <= stored:
             receipt = unstored.popleft()

@@ -39,9 +39,11 @@ def _error_of(status: int, body: bytes) -> AgentworksError:
 async def refusal_of(
     error: Exception, url: SplitResult, subprotocol: str, tls: ssl.SSLContext
 ) -> Optional[AgentworksError]:
-    """What an exception of ``websockets.connect`` says about an answer that is no upgrade; None when there was no answer at all.
+    """What an exception of ``websockets.connect`` says about an answer that is no upgrade; None when there was no
+    answer at all.
 
-    Newer versions of ``websockets`` keep the answer's body. Older ones (before 14) drop it: then the same is asked once more, by hand.
+    Newer versions of ``websockets`` keep the answer's body. Older ones (before 14) drop it: then the same is asked once
+    more, by hand.
     """
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None) or getattr(error, "status_code", None)

@@ -54,7 +54,8 @@ class Task:
     def result(self) -> Deferred[Any]:
         """Awaits the result, as ``await task`` does.
 
-        Raises TaskFailed, TaskCancelled, TaskExpired, or an AgentworksError when the broker refused the task or its session ended.
+        Raises TaskFailed, TaskCancelled, TaskExpired, or an AgentworksError when the broker refused the task or its
+        session ended.
         """
         return self._outcome
 
@@ -65,7 +66,8 @@ class Task:
 
     @property
     def progress(self) -> AsyncIterator[Any]:
-        """What the performer says on its way; ends with the task. Of progress that nobody reads the newest 1024 are kept."""
+        """What the performer says on its way; ends with the task. Of progress that nobody reads the newest 1024 are
+        kept."""
         return self._progress.__aiter__()
 
     @property
@@ -165,8 +167,8 @@ class Requests:
             task.respond(data)
 
     def refused(self, fault: Envelope) -> Optional[str]:
-        """The broker refused something. When it was the request of a task, which has failed by that, its id. What was not processed is no
-        refusal: it will be sent again with the next attachment."""
+        """The broker refused something. When it was the request of a task, which has failed by that, its id. What was
+        not processed is no refusal: it will be sent again with the next attachment."""
         asked = fault.get("in_reply_to")
         if asked is None or fault["data"]["processed"] != "yes":
             return None

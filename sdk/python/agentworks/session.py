@@ -1,5 +1,5 @@
-"""A session as the application holds it: awaitables, iterators and handlers around the core's client half. It decides when something counts as taken;
-when and where its lines are sent is the agent's business. No sockets here."""
+"""A session as the application holds it: awaitables, iterators and handlers around the core's client half. It decides
+when something counts as taken; when and where its lines are sent is the agent's business. No sockets here."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Session:
         self.capabilities: List[Capability] = []
         #: A session that an earlier life of this program had, and that goes on here; then ``capabilities`` is empty.
         self.recovered = core.state == "recovering" or memory is not None
-        #: After recovery: the ids of tasks that the earlier life asked for and that are open. ``request`` with one waits for it.
+        #: After recovery: the ids of tasks that the earlier life asked for and that are open. ``request`` with one
+        #: waits for it.
         self.requested: List[str] = []
         #: Whether this program did not open it: a peer did, or an earlier life of this agent.
         self.offered = core.state != "offering"
@@ -96,7 +97,8 @@ class Session:
                 self._messages.unwanted()
 
     def _recalled(self, memory: SessionMemory) -> None:
-        """The broker goes on from what was remembered: so does the application, and what it had begun and not finished first."""
+        """The broker goes on from what was remembered: so does the application, and what it had begun and not finished
+        first."""
         self._memory = None
         begun = list(memory.tasks.values())
         self.opened.resolve(None)
@@ -123,12 +125,12 @@ class Session:
         """Asks the peer for a task, at once. ``await task`` gives its result.
 
         :param input: any JSON
-        :param task_id: a UUIDv7 of your own (``agentworks.new_id()``): asking again with it never runs the task twice, not even after a crash
-            of this program
+        :param task_id: a UUIDv7 of your own (``agentworks.new_id()``): asking again with it never runs the task twice,
+            not even after a crash of this program
         :param deadline_ms: the task must be done in this time, at most 24 hours: else it raises TaskExpired
 
-        Raises AgentworksError: invalid_argument, envelope_too_large, too_deep, too_many_tasks (128 are open), resource_exhausted, or why the
-        session takes nothing any more.
+        Raises AgentworksError: invalid_argument, envelope_too_large, too_deep, too_many_tasks (128 are open),
+        resource_exhausted, or why the session takes nothing any more.
         """
         return self._requests.ask(capability, input, task_id, deadline_ms, self._performer.size)
 
@@ -137,15 +139,15 @@ class Session:
 
         :param content: any JSON
 
-        Raises AgentworksError: invalid_argument, envelope_too_large, too_deep, resource_exhausted (8192 messages or 64 MiB wait to be stored),
-        or why the session takes nothing any more. Nothing was queued then.
+        Raises AgentworksError: invalid_argument, envelope_too_large, too_deep, resource_exhausted (8192 messages or 64
+        MiB wait to be stored), or why the session takes nothing any more. Nothing was queued then.
         """
         return self._outgoing.say("MESSAGE", f'{{"content":{json_of(content)}}}')
 
     @property
     def sent(self) -> int:
-        """How many messages ``send`` has queued in this session: with a journal, in all lives of this program. Each of them arrives, so a
-        program that numbers its messages goes on after this many."""
+        """How many messages ``send`` has queued in this session: with a journal, in all lives of this program. Each of
+        them arrives, so a program that numbers its messages goes on after this many."""
         return self._outgoing.messages
 
     async def ready(self) -> None:
@@ -153,8 +155,8 @@ class Session:
         await self._outgoing.ready()
 
     def messages(self) -> AsyncIterator[Message]:
-        """Messages in order, each once. Taking one acknowledges it, so a slow reader slows the sender down, and so does having no reader.
-        Ends when the session does; raises when that was not by ``close``."""
+        """Messages in order, each once. Taking one acknowledges it, so a slow reader slows the sender down, and so does
+        having no reader. Ends when the session does; raises when that was not by ``close``."""
         return self._messages.read()
 
     def pause(self) -> None:
@@ -168,13 +170,14 @@ class Session:
         self._wake()
 
     def close(self, reason: str = "closed") -> Awaitable[None]:
-        """Says, at once, that this side is done; what was sent before still arrives. Running handlers are cancelled. Await what it gives to wait
-        until that is stored."""
+        """Says, at once, that this side is done; what was sent before still arrives. Running handlers are cancelled.
+        Await what it gives to wait until that is stored."""
         if self._closing is not None:
             return self._closing[1]
         if self._end is not None:
             return resolved(None)
-        # After the peer's close, or an earlier life's, ours has nothing to add: the session ends as soon as both have everything.
+        # After the peer's close, or an earlier life's, ours has nothing to add: the session ends as soon as both have
+        # everything.
         stored: Awaitable[None] = _Gone(self._ending)
         if not self._outgoing.is_shut:
             stored = self._outgoing.close(reason)
@@ -220,7 +223,8 @@ class Session:
         return self._core.owes_receipt
 
     def keep(self) -> bool:
-        """Writes what the journal does not have yet: before anything leaves, connected or not. False: nothing may leave."""
+        """Writes what the journal does not have yet: before anything leaves, connected or not. False: nothing may
+        leave."""
         return self._journal is None or self._journal.commit()
 
     def lines(self, receipts: WhenReceipts = "now") -> List[str]:
@@ -240,7 +244,8 @@ class Session:
             self._host.wake(self)
 
     def watch_stall(self, now_ms: float, timing: Timing) -> None:
-        """L15, L28: attaches again when what is on its way has had no answer, or what is stored is not delivered, for too long."""
+        """L15, L28: attaches again when what is on its way has had no answer, or what is stored is not delivered, for
+        too long."""
         # Both are looked at each time: they keep the time of what they saw last.
         state, oldest = self._core.state, self._core.oldest_in_flight
         is_owed = state != "ready" or oldest is not None

@@ -1,5 +1,5 @@
-"""What one session notes in the journal of its agent, in the session's own words. It decides what a record says; when it is said is the session's
-business, and the file is the journal's."""
+"""What one session notes in the journal of its agent, in the session's own words. It decides what a record says; when
+it is said is the session's business, and the file is the journal's."""
 
 from __future__ import annotations
 

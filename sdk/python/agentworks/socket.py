@@ -1,5 +1,5 @@
-"""One WebSocket from its dial to its end: mutual TLS, the subprotocol, the heartbeat, and why it could not be opened. It reports once that it
-is over; what to do then is its owner's business."""
+"""One WebSocket from its dial to its end: mutual TLS, the subprotocol, the heartbeat, and why it could not be opened.
+It reports once that it is over; what to do then is its owner's business."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ _abnormal_closure = 1006
 
 
 class SocketEnd(NamedTuple):
-    """How a socket ended. ``refused``: the upgrade was answered with a problem, or the TLS handshake failed for good."""
+    """How a socket ended. ``refused``: the upgrade was answered with a problem, or the TLS handshake failed for
+    good."""
 
     code: int
     reason: str
@@ -130,7 +131,8 @@ class Socket:
             self._more.set()
 
     async def wait_closed(self) -> None:
-        """Nothing of it is left then. Takes as long as the broker takes to say goodbye, and no longer than that is worth waiting for."""
+        """Nothing of it is left then. Takes as long as the broker takes to say goodbye, and no longer than that is
+        worth waiting for."""
         _, late = await asyncio.wait({self._task}, timeout=2 * _close_s_max)
         if late:
             self._abort()
@@ -212,10 +214,16 @@ class Socket:
 
     async def _not_opened(self, error: Exception) -> SocketEnd:
         if isinstance(error, ssl.SSLCertVerificationError):
-            why = f"The TLS handshake failed: {error.verify_message}. Give the CA that signed the broker's certificate as `ca`, and the name that it is for in `url`."
+            why = (
+                f"The TLS handshake failed: {error.verify_message}. Give the CA that signed the broker's certificate "
+                "as `ca`, and the name that it is for in `url`."
+            )
             return SocketEnd(_abnormal_closure, why, refused=client_error("broker_untrusted", why, error), cause=error)
         if isinstance(error, ssl.SSLError):
-            why = f"The TLS handshake failed: {error.reason or error}. Is there a broker with mutual TLS at {self._url.netloc}?"
+            why = (
+                f"The TLS handshake failed: {error.reason or error}. "
+                f"Is there a broker with mutual TLS at {self._url.netloc}?"
+            )
             return SocketEnd(_abnormal_closure, why, refused=client_error("broker_untrusted", why, error), cause=error)
         refused = await refusal_of(error, self._url, _subprotocol, self._tls)
         if refused is not None:

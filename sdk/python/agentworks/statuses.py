@@ -1,5 +1,5 @@
-"""What happened to a connection or a session, for everyone who reads ``agent.status()``: each reader has a queue of its own, bounded, so that one
-that stopped reading costs little."""
+"""What happened to a connection or a session, for everyone who reads ``agent.status()``: each reader has a queue of its
+own, bounded, so that one that stopped reading costs little."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ class SessionClosed:
 
 @dataclass(frozen=True)
 class Paused:
-    """The broker asks to send no more for a while, for the peer is slow. Advice: ``session.ready()`` obeys it by itself."""
+    """The broker asks to send no more for a while, for the peer is slow. Advice: ``session.ready()`` obeys it by
+    itself."""
 
     session: Session
 

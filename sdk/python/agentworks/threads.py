@@ -1,5 +1,5 @@
-"""Plain functions beside the event loop: each in a thread of its own, which dies with the process, so that one that never returns keeps nothing
-from ending."""
+"""Plain functions beside the event loop: each in a thread of its own, which dies with the process, so that one that
+never returns keeps nothing from ending."""
 
 from __future__ import annotations
 

@@ -84,7 +84,8 @@ class Stage:
 
 
 class AgentTest(unittest.IsolatedAsyncioTestCase):
-    """Every agent that a test connects is closed after it, and nothing of them may be left: no task, no thread, no unheard complaint."""
+    """Every agent that a test connects is closed after it, and nothing of them may be left: no task, no thread, no
+    unheard complaint."""
 
     def setUp(self) -> None:
         self.stage = Stage.shared()

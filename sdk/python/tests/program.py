@@ -1,6 +1,8 @@
-"""A program that is killed: an agent with a journal, in a process of its own. Run by test_journal; says one JSON object a line of what it did.
+"""A program that is killed: an agent with a journal, in a process of its own. Run by test_journal; says one JSON object
+a line of what it did.
 
-Arguments: JSON of what ``connect`` takes, and what to do: "send N" numbered messages to analyst, "read" what comes, or "perform" tasks.
+Arguments: JSON of what ``connect`` takes, and what to do: "send N" numbered messages to keeper, "read" what comes, or
+"perform" tasks.
 """
 
 from __future__ import annotations

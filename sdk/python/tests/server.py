@@ -114,6 +114,7 @@ class Server:
         accept = base64.b64encode(hashlib.sha1((key + _guid).encode()).digest()).decode()
         chosen = "" if self.subprotocol is None else f"Sec-WebSocket-Protocol: {self.subprotocol}\r\n"
         writer.write(
-            f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{chosen}Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"{chosen}Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )
         self.accepted.put_nowait(Peer(head[0].split(" ")[1], reader, writer))

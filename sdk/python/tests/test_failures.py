@@ -1,4 +1,5 @@
-"""Connections that break, on both paths: the work goes on where it stood, nothing lost, nothing twice, nothing out of order."""
+"""Connections that break, on both paths: the work goes on where it stood, nothing lost, nothing twice, nothing out of
+order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One WebSocket and its connection against a small server of the tests' own: what is said byte by byte, and when it dials again."""
+"""One WebSocket and its connection against a small server of the tests' own: what is said byte by byte, and when it
+dials again."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The client half of a session, as (event) → lines to send and events for the application. No clock, no dice, no I/O, no await.
+"""The client half of a session, as (event) → lines to send and events for the application. No clock, no dice, no I/O,
+no await.
 
-It keeps what the broker has not acknowledged, and it acknowledges what the application has taken (not what merely arrived), so that a
-slow application slows its peer down. It is a port of protocol/session/client.ts; the same vectors go through both.
+It keeps what the broker has not acknowledged, and it acknowledges what the application has taken (not what merely
+arrived), so that a slow application slows its peer down. It is a port of protocol/session/client.ts; the same vectors
+go through both.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from .limits import FRAME_BYTES_MAX, FRAME_ENVELOPES_MAX, RECEIPT_MESSAGES_MAX, 
 from .streams import ReceiveStream, SendStream
 
 #: offering, accepting: waiting for the broker's SESSION_ACCEPT · ready: accepted, and this connection is attached ·
-#: resuming: accepted, SESSION_RESUME sent or to be sent · recovering: the same, without a memory of it · ended: no work will flow again.
+#: resuming: accepted, SESSION_RESUME sent or to be sent · recovering: the same, without a memory of it · ended: no work
+#: will flow again.
 StateName = Literal["offering", "accepting", "ready", "resuming", "recovering", "ended"]
 
 #: "later": a receipt goes only with work, or when it covers many messages (B3).
@@ -36,8 +39,8 @@ class Resumed(NamedTuple):
 
 
 class Recovered(NamedTuple):
-    """Work through ``sent`` may have been taken in an earlier life; ``requested`` are tasks that this agent asked for then. ``closing``: that
-    life or the peer has closed the session; nothing more is to be said in it."""
+    """Work through ``sent`` may have been taken in an earlier life; ``requested`` are tasks that this agent asked for
+    then. ``closing``: that life or the peer has closed the session; nothing more is to be said in it."""
 
     sent: int
     requested: List[str]
@@ -87,7 +90,7 @@ Event = Union[Accepted, Resumed, Recovered, Work, Receipts, Flow, Faulted, Ended
 _outcome_details: Dict[str, str] = {
     "closed": "The session is closed. What was acknowledged before is stored.",
     "unknown": "The broker does not know the session.",
-    "gap": "The broker and this client do not agree on what was sent; the session cannot go on without losing something.",
+    "gap": "The broker and this client do not agree on what was sent; the session cannot go on without loss.",
     "epoch_mismatch": "The session was restored from older storage; it cannot go on without losing something.",
 }
 
@@ -99,7 +102,8 @@ _mismatch_detail = (
 _out_of_step = frozenset({"session_not_attached", "sequence_gap", "ack_beyond", "flow_control"})
 #: They refuse INIT or ACCEPT. Once the session is open the question was a late copy, and its answer is about nothing.
 _never_opened = frozenset({"session_exists", "self_session", "too_many_sessions"})
-#: The session is gone; or an envelope that the broker cannot take stops the stream: nothing after it would ever be in sequence.
+#: The session is gone; or an envelope that the broker cannot take stops the stream: nothing after it would ever be in
+#: sequence.
 _fatal = frozenset(
     {
         "session_unknown",
@@ -114,7 +118,8 @@ _fatal = frozenset(
 
 
 class Remembered(NamedTuple):
-    """What must outlive a client's process, so that the next one goes on with the session as after any disconnect (A2)."""
+    """What must outlive a client's process, so that the next one goes on with the session as after any disconnect
+    (A2)."""
 
     session_id: str
     peer: str
@@ -180,7 +185,8 @@ class ClientSession:
         self._is_closing = False
         #: The ids of the last work that came, by ``seq`` modulo the window.
         self._ids: Dict[int, str] = {}
-        #: The last ``seq`` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1).
+        #: The last ``seq`` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next
+        #: (B1).
         self._flying = 0
         #: The id of the SESSION_RESUME that waits for its answer.
         self._question: Optional[str] = None
@@ -227,7 +233,8 @@ class ClientSession:
 
     @classmethod
     def recall(cls, memory: Remembered, mint: Callable[[], str]) -> ClientSession:
-        """A session of an earlier life that was remembered: the first line it gives out is SESSION_RESUME, from where both streams stood."""
+        """A session of an earlier life that was remembered: the first line it gives out is SESSION_RESUME, from where
+        both streams stood."""
         session = cls(memory.session_id, memory.peer, "resuming", "", mint)
         session._epoch = memory.epoch
         session._in.last = memory.taken
@@ -274,8 +281,9 @@ class ClientSession:
 
     @property
     def awaited(self) -> Optional[str]:
-        """Names what else this end waits for while it is attached, and how far that is; None: nothing. The caller looks at L28: a peer may be
-        slow, but a broker that lost its memory may also have forgotten to forward, and finds out when it is asked."""
+        """Names what else this end waits for while it is attached, and how far that is; None: nothing. The caller looks
+        at L28: a peer may be slow, but a broker that lost its memory may also have forgotten to forward, and finds out
+        when it is asked."""
         out = self._out
         if self._state != "ready":
             return None
@@ -373,7 +381,8 @@ class ClientSession:
         if not lines:
             return lines
         out.sent += len(lines)
-        # What this end has taken is said once more after its SESSION_CLOSE, so that the broker can end the session (N7).
+        # What this end has taken is said once more after its SESSION_CLOSE, so that the broker can end the session
+        # (N7).
         if self._close_seq is not None and out.sent >= self._close_seq:
             self._said_taken = -1
         self._flying = out.sent
@@ -410,7 +419,8 @@ class ClientSession:
         seq: int = envelope["seq"]
         verdict = self._in.judge(seq)
         if verdict == "duplicate":
-            # A10: what is sent again has the same id. Another one is another history, of a storage that was put back behind our backs.
+            # A10: what is sent again has the same id. Another one is another history, of a storage that was put back
+            # behind our backs.
             known = self._ids.get(seq % WINDOW_MESSAGES) if seq > self._in.last - WINDOW_MESSAGES else None
             if known is not None and known != envelope["id"]:
                 return self._end("stream_mismatch", _mismatch_detail)

@@ -1,4 +1,5 @@
-"""Text frames to envelopes and back: one JSON object a line (PROTOCOL F). Faults are values; nothing here raises for bad input."""
+"""Text frames to envelopes and back: one JSON object a line (PROTOCOL F). Faults are values; nothing here raises for
+bad input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The envelopes: the shape of each type that the broker may send (PROTOCOL, Types), and names for the parts that programs see.
+"""The envelopes: the shape of each type that the broker may send (PROTOCOL, Types), and names for the parts that
+programs see.
 
 An envelope is the ``dict`` that its line said: members that are not known stay in it and are never looked at (E4).
 """

@@ -1,5 +1,5 @@
-"""The two ends of one numbered stream (PROTOCOL S): SendStream gives out ``seq`` and waits for acknowledgements, ReceiveStream judges
-what arrives. Pure state."""
+"""The two ends of one numbered stream (PROTOCOL S): SendStream gives out ``seq`` and waits for acknowledgements,
+ReceiveStream judges what arrives. Pure state."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class SendStream:
             self.size -= lines.popleft().size
 
     def start_after(self, last: int) -> None:
-        """Begins where another life of this end had come to: everything through ``last`` is done. Only while nothing is queued."""
+        """Begins where another life of this end had come to: everything through ``last`` is done. Only while nothing is
+        queued."""
         if self.waiting_lines:
             raise RuntimeError("a stream that holds something cannot begin anew")
         self.next = last + 1
@@ -66,7 +67,8 @@ class SendStream:
         self.sent = last
 
     def rewind(self, received: int) -> None:
-        """A new attachment has everything through ``received``: all after it is to be sent again (S8), but for what is acknowledged."""
+        """A new attachment has everything through ``received``: all after it is to be sent again (S8), but for what is
+        acknowledged."""
         self.sent = max(received, self.acked)
 
 
