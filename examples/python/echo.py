@@ -21,16 +21,24 @@ async def connect(agent: str) -> agentworks.Agent:
     )
 
 
-async def echo(agent: agentworks.Agent) -> None:
+async def echo(session: agentworks.Session) -> None:
     """Sends every message back."""
+    async for message in session.messages():
+        session.send({"echo": message.content})
+
+
+async def echo_all(agent: agentworks.Agent) -> None:
+    """Whoever opens a session is answered, all of them at the same time."""
+    running = set()
     async for session in agent.sessions():
-        async for message in session.messages():
-            await session.send({"echo": message.content})
+        task = asyncio.create_task(echo(session))
+        running.add(task)
+        task.add_done_callback(running.discard)
 
 
 async def main() -> None:
     async with await connect("analyst") as analyst, await connect("planner") as planner:
-        echoing = asyncio.create_task(echo(analyst))
+        echoing = asyncio.create_task(echo_all(analyst))
         async with await planner.open("analyst") as session:
             answers = session.messages()
             for text in ["hello", "nothing that was acknowledged is ever lost"]:

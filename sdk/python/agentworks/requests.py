@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
-from typing import Any, AsyncIterator, Callable, Dict, Generator, Optional, Type
+from typing import Any, AsyncIterator, Callable, Dict, Generator, List, Optional, Type
 
 from .channel import Channel
 from .content import json_of
@@ -43,6 +44,8 @@ class Task:
     def __init__(self, id: str, sent: Receipt, cancel: Callable[[str, Optional[str]], None]) -> None:
         self.id = id
         self._sent = sent
+        #: The id of its latest TASK_REQUEST: what a refusal answers.
+        self.request_id = sent.id
         self._cancel = cancel
         self._outcome: Deferred[Any] = Deferred()
         self._progress: Channel[Any] = Channel(size_max=_unread_progress_max)
@@ -93,11 +96,6 @@ class Task:
         if not self.done:
             self.cancel()
 
-    @property
-    def request_id(self) -> str:
-        """The id of its TASK_REQUEST."""
-        return self._sent.id
-
     # --- what the session says
 
     def say_progress(self, value: Any) -> None:
@@ -146,6 +144,20 @@ class Requests:
         task = Task(id, self._say("TASK_REQUEST", data), self._cancel)
         self._open[id] = task
         return task
+
+    def ask_again(self, requests: List[str]) -> None:
+        """The broker may have refused these, and nobody heard it: the same task asked for again is not run twice (A11).
+
+        :param requests: ``data`` of TASK_REQUESTs, as JSON text
+        """
+        for data in requests:
+            task = self._open.get(json.loads(data)["task_id"])
+            if task is None:
+                continue
+            try:
+                task.request_id = self._say("TASK_REQUEST", data, False).id
+            except AgentworksError:
+                pass  # The session is closing: the task ends with it.
 
     def _cancel(self, task_id: str, reason: Optional[str]) -> None:
         if task_id not in self._open:

@@ -310,6 +310,8 @@ class Session:
             self._pausing.attached()
             if self._memory is not None:
                 self._recalled(self._memory)
+        elif isinstance(event, core_events.Unheard):
+            self._requests.ask_again(event.requests)
         elif isinstance(event, core_events.Recovered):
             self._hold.healed()
             self.recovered = True
@@ -332,7 +334,7 @@ class Session:
             self.end(session_end_of(envelope, reason[0]))
 
     def _fault(self, fault: Envelope) -> None:
-        if fault["data"]["reason"] == "relay_lost":
+        if fault["data"]["reason"] in ("relay_lost", "too_many_lookups"):
             self._hold.hold(self._host.random(), self._wake)
         refused = self._requests.refused(fault)
         if refused is None:

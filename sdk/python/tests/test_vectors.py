@@ -96,6 +96,8 @@ def _heard(event: client.Event) -> Dict[str, Any]:
         return {"kind": event.kind, "seq": event.envelope["seq"]}
     if isinstance(event, client.Faulted):
         return {"kind": event.kind, "reason": event.fault["data"]["reason"]}
+    if isinstance(event, client.Unheard):
+        return {"kind": event.kind, "requests": [json.loads(data) for data in event.requests]}
     if isinstance(event, client.Ended):
         return {"kind": event.kind, "reason": event.reason}
     return {"kind": event.kind, **event._asdict()}

@@ -14,7 +14,7 @@ from typing import Callable, ClassVar, Dict, List, Literal, NamedTuple, Optional
 from .codec import encode, units
 from .envelope import Capability, Envelope, is_delivered
 from .limits import FRAME_BYTES_MAX, FRAME_ENVELOPES_MAX, RECEIPT_MESSAGES_MAX, WINDOW_MESSAGES
-from .streams import ReceiveStream, SendStream
+from .streams import Outgoing, ReceiveStream, SendStream
 
 #: offering, accepting: waiting for the broker's SESSION_ACCEPT · ready: accepted, and this connection is attached ·
 #: resuming: accepted, SESSION_RESUME sent or to be sent · recovering: the same, without a memory of it · ended: no work
@@ -36,6 +36,14 @@ class Resumed(NamedTuple):
     """Attached again, from where it stood."""
 
     kind: ClassVar[str] = "resumed"
+
+
+class Unheard(NamedTuple):
+    """The ``data`` of TASK_REQUESTs, as JSON text, that were stored while nothing the broker said was heard: if it
+    refused one of them (T9), that is lost. Ask again for those that are open (A11)."""
+
+    requests: List[str]
+    kind: ClassVar[str] = "unheard"
 
 
 class Recovered(NamedTuple):
@@ -85,7 +93,7 @@ class Ended(NamedTuple):
     kind: ClassVar[str] = "ended"
 
 
-Event = Union[Accepted, Resumed, Recovered, Work, Receipts, Flow, Faulted, Ended]
+Event = Union[Accepted, Resumed, Unheard, Recovered, Work, Receipts, Flow, Faulted, Ended]
 
 _outcome_details: Dict[str, str] = {
     "closed": "The session is closed. What was acknowledged before is stored.",
@@ -93,6 +101,15 @@ _outcome_details: Dict[str, str] = {
     "gap": "The broker and this client do not agree on what was sent; the session cannot go on without loss.",
     "epoch_mismatch": "The session was restored from older storage; it cannot go on without losing something.",
 }
+
+_request_head = '{"type":"TASK_REQUEST"'
+_data_mark = ',"data":'
+
+
+def _data_of(line: str) -> str:
+    """The ``data`` of a line of this end's own."""
+    return line[line.index(_data_mark) + len(_data_mark) : -1]
+
 
 _mismatch_detail = (
     "The broker repeated a number with another envelope: its storage is an older one; the session cannot go on."
@@ -155,6 +172,7 @@ class ClientSession:
         "_is_closing",
         "_ids",
         "_flying",
+        "_unheard",
         "_question",
         "_mint",
         "_middle",
@@ -188,6 +206,8 @@ class ClientSession:
         #: The last ``seq`` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next
         #: (B1).
         self._flying = 0
+        #: What is acknowledged before an attachment is made again: its ERRORs may be lost.
+        self._unheard: List[Outgoing] = []
         #: The id of the SESSION_RESUME that waits for its answer.
         self._question: Optional[str] = None
         self._mint = mint
@@ -462,7 +482,11 @@ class ClientSession:
         self._out.rewind(data["received"])
         self._flying = 0
         self.paused = False
-        return [*receipts, Resumed()]
+        # Once a side has closed, nothing more is asked: every task ends with the session.
+        unheard = [] if self._is_closing else [outgoing.line for outgoing in self._unheard]
+        self._unheard = []
+        requests = [_data_of(line) for line in unheard if line.startswith(_request_head)]
+        return [*receipts, Resumed(), *([Unheard(requests)] if requests else [])]
 
     def _recovered(self, data: Envelope, limit: int) -> Sequence[Event]:
         outcome: str = data["outcome"]
@@ -483,7 +507,9 @@ class ClientSession:
     def _receipts(self, stored: int, delivered: int, limit: int) -> Sequence[Event]:
         out = self._out
         before = out.acked + self._delivered
-        out.acknowledge(stored)
+        done = out.acknowledge(stored)
+        if self._state == "resuming":
+            self._unheard.extend(done)
         if delivered > self._delivered:
             self._delivered = delivered
         if limit > self._limit:
@@ -495,7 +521,7 @@ class ClientSession:
     def _fault(self, fault: Envelope) -> Sequence[Event]:
         reason: str = fault["data"]["reason"]
         detail: str = fault["data"]["detail"]
-        if reason == "relay_lost":
+        if reason in ("relay_lost", "too_many_lookups"):
             # The question itself may be what was lost: it is asked again, whatever it was.
             self.reattach()
         elif reason in _out_of_step:

@@ -4,7 +4,7 @@ ReceiveStream judges what arrives. Pure state."""
 from __future__ import annotations
 
 from collections import deque
-from typing import Deque, Literal
+from typing import Deque, List, Literal
 
 
 class Outgoing:
@@ -46,16 +46,20 @@ class SendStream:
         self.next += 1
         self.size += size
 
-    def acknowledge(self, seq: int) -> None:
-        """A cumulative acknowledgement; an older one changes nothing (S5)."""
+    def acknowledge(self, seq: int) -> List[Outgoing]:
+        """A cumulative acknowledgement; an older one changes nothing (S5). Gives what is acknowledged by it."""
         if seq < self.acked or seq >= self.next:
-            return
+            return []
         self.acked = seq
         if self.sent < seq:
             self.sent = seq
         lines = self.waiting_lines
+        done: List[Outgoing] = []
         while lines and lines[0].seq <= seq:
-            self.size -= lines.popleft().size
+            outgoing = lines.popleft()
+            self.size -= outgoing.size
+            done.append(outgoing)
+        return done
 
     def start_after(self, last: int) -> None:
         """Begins where another life of this end had come to: everything through ``last`` is done. Only while nothing is
