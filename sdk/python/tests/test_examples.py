@@ -28,7 +28,8 @@ class Examples(AgentTest):
         its = self.stage.certified("planner")
         self.url: str = its["url"]
         (self.folder / ".agentworks").symlink_to(Path(its["ca"]).parent)
-        self.environment: Dict[str, str] = {**os.environ, "PYTHONPATH": _sdk, "AGENTWORKS_URL": self.url}
+        paths = os.pathsep.join(filter(None, [_sdk, os.environ.get("PYTHONPATH")]))
+        self.environment: Dict[str, str] = {**os.environ, "PYTHONPATH": paths, "AGENTWORKS_URL": self.url}
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(

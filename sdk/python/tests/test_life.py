@@ -228,7 +228,11 @@ class Ending(AgentTest):
 
     async def test_close_ends_everything_at_once(self) -> None:
         planner, analyst = await self.connect("planner"), await self.connect("analyst")
-        await analyst.handle("wait", lambda _: asyncio.Event().wait())
+
+        @analyst.handle("wait")
+        async def wait(_: Any) -> None:
+            await asyncio.Event().wait()
+
         session = await planner.open("analyst")
         statuses = planner.status()
         task = session.request("wait", None)

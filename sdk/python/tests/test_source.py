@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -64,6 +65,7 @@ class Source(unittest.TestCase):
             run = subprocess.run(
                 [mypy, "--cache-dir", cache, "agentworks", "tests"],
                 cwd=_package.parent,
+                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
                 capture_output=True,
                 text=True,
             )
