@@ -9,10 +9,9 @@ from typing import Callable, List, Optional, Union
 
 from .error import AgentworksError, client_error
 from .journal_records import JournalMemory, Owner, Record, line_of
+from .protocol.limits import JOURNAL_BYTES_MIN
 
 _nobody_else = 0o600
-#: It is not rewritten before it has grown to this.
-_bytes_min = 4 * 1024 * 1024
 _chunk_chars_max = 1024 * 1024
 
 
@@ -111,7 +110,7 @@ class Journal:
         live = sum(len(text.encode()) for text in self.memory.text())
         if live * 2 <= self._bytes:
             self._rewrite()
-        self._bytes_max = max(_bytes_min, live * 2)
+        self._bytes_max = max(JOURNAL_BYTES_MIN, live * 2)
 
     def _rewrite(self) -> None:
         """Renaming leaves the whole old file or the whole new one, and another process that still has the old one alone
@@ -139,7 +138,7 @@ class Journal:
         self._release()
         self._file = file
         self._bytes = written
-        self._bytes_max = max(_bytes_min, written * 2)
+        self._bytes_max = max(JOURNAL_BYTES_MIN, written * 2)
 
     def _is_taken(self) -> bool:
         """Whether the file by that name is not the one that is open here. One that is gone is made again."""

@@ -45,6 +45,8 @@ class SessionJournal:
                 "stored": it.stored,
                 "redelivered": redelivered,
                 "requested": requested,
+                # Who closed it, nobody knows any more.
+                **({"closing": {"reason": "closed", "own": False}} if it.is_closing else {}),
             }
         )
 

@@ -14,9 +14,10 @@ import unittest
 from pathlib import Path
 from typing import Any, AsyncIterator, Dict, List, Optional, Tuple
 
-from agentworks import AgentworksError, TaskContext, journal, new_id
+from agentworks import AgentworksError, TaskContext, new_id
 from agentworks.journal import Journal
 from agentworks.journal_records import JournalMemory, Owner, line_of
+from agentworks.protocol.limits import JOURNAL_BYTES_MIN
 
 from .fixtures import AgentTest, reason_of, soon, take
 
@@ -110,7 +111,7 @@ class Records(unittest.TestCase):
                 it.note({"session": _session, "line": line % seq})
                 it.note({"session": _session, "stored": seq})
                 it.commit()
-            self.assertLess(path.stat().st_size, journal._bytes_min + 50_000)
+            self.assertLess(path.stat().st_size, JOURNAL_BYTES_MIN + 50_000)
             again = Journal(path)
             self.assertEqual(again.memory.sessions[_session].stored, 1_999)
             self.assertLess(path.stat().st_size, 1_000)
