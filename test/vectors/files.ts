@@ -23,8 +23,9 @@ export const vectorFiles = (): Record<string, string> => ({
   "envelopes.json": page(writeEnvelopes()),
   "sessions.json": page({
     format: 1,
-    cases: [...opening, ...streams, ...attaching, ...recalling].map((script) => script.written()),
+    cases: [...opening, ...streams, ...attaching].map((script) => script.written()),
   }),
+  "recalled.json": page({ format: 1, cases: recalling.map((script) => script.written()) }),
   "journals.json": page({ format: 1, cases: journaling() }),
   "broker.json": page({ format: 1, cases: brokering.map((talk) => talk.written()) }),
 });

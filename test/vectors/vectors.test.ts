@@ -21,8 +21,8 @@ describe("the vectors", () => {
   });
 });
 
-describe("sessions.json", () => {
-  const cases = casesOf<SessionCase>("sessions.json");
+describe.each(["sessions.json", "recalled.json"])("%s", (file) => {
+  const cases = casesOf<SessionCase>(file);
 
   it.each(cases.map((one) => [one.name, one] as const))("%s", (_, one) => {
     expect(replay(one)).toEqual({ ...one, idsLeft: 0 });

@@ -161,6 +161,7 @@ class Half
       case event[:kind]
       when :work then { 'seq' => event[:envelope]['seq'] }
       when :fault then { 'reason' => event[:fault]['data']['reason'] }
+      when :unheard then { 'requests' => event[:requests].map { |data| JSON.parse(data) } }
       else event.reject { |name, _| %i[kind detail].include?(name) }.transform_keys(&:to_s)
       end
     { 'kind' => kind }.merge(more)
