@@ -4,6 +4,7 @@
 require 'json'
 require 'minitest/autorun'
 require 'zlib'
+require_relative '../lib/agentworks/journal_records'
 require_relative '../lib/agentworks/protocol'
 
 module VectorFiles
@@ -124,6 +125,7 @@ class Half
       {}
     when 'lines' then { 'lines' => lines(step['receipts'].to_sym) }
     when 'facts' then facts
+    when 'memory' then memory
     else raise "no such step: #{step['do']}"
     end
   end
@@ -146,8 +148,22 @@ class Half
     when 'offer'
       ClientSession.offer(start['session_id'], start['to'], mint, start.slice('metadata', 'capability', 'ttl_ms'))
     when 'accept' then ClientSession.accept(start['offer'], mint)
+    when 'recall' then ClientSession.recall(remembered_of(start), mint)
     else ClientSession.recover(start['session_id'], start['peer'], mint)
     end
+  end
+
+  def remembered_of(start)
+    members = start.slice('session_id', 'peer', 'epoch', 'taken', 'stored').transform_keys(&:to_sym)
+    Remembered.new(**members, lines: start['lines'].map { |line| JSON.generate(line) }, closing: start['is_closing'])
+  end
+
+  def memory
+    memory = @core.remembered
+    {
+      'peer' => memory.peer, 'epoch' => memory.epoch, 'taken' => memory.taken, 'stored' => memory.stored,
+      'lines' => memory.lines.map { |line| JSON.parse(line) }, 'is_closing' => memory.closing
+    }
   end
 
   def send_work(step)
@@ -194,5 +210,40 @@ class SessionVectorsTest < Minitest::Test
       assert_equal expected, answer, -> { "#{vector['name']}, step #{index}: #{step}" } if expected != answer
     end
     assert_empty half.left_ids, vector['name']
+  end
+end
+
+# The journal has one format in every SDK.
+class JournalVectorsTest < Minitest::Test
+  VectorFiles.read('journals.json')['cases'].each_with_index do |vector, index|
+    define_method("test_journal_#{index}_#{vector['name']}") do
+      if vector.key?('damaged')
+        error = assert_raises(Agentworks::Error) { Agentworks::JournalMemory.read(vector['text'], 'it') }
+        assert_equal :journal_damaged, error.reason
+        assert_match(/\ALine #{vector['damaged']} of the journal/, error.detail)
+      else
+        memory = Agentworks::JournalMemory.read(vector['text'], 'it')
+        assert_equal vector.slice('owner', 'sessions'), plain(memory)
+        # What is left of it says the same.
+        assert_equal plain(memory), plain(Agentworks::JournalMemory.read(memory.text.to_a.join, 'it'))
+      end
+    end
+  end
+
+  private
+
+  def plain(memory)
+    owner = memory.owner && { 'owner' => { 'agent' => memory.owner[0], 'account' => memory.owner[1] } }
+    { **(owner || {}), 'sessions' => memory.sessions.each_value.map { |session| plain_session(session) } }
+  end
+
+  def plain_session(session)
+    closing = session.closing ? { 'closing' => session.closing } : {}
+    {
+      'session_id' => session.session, 'peer' => session.peer, 'epoch' => session.epoch, 'taken' => session.taken, 'stored' => session.stored,
+      'lines' => session.remembered.lines.map { |line| JSON.parse(line) }, 'messages' => session.messages, 'redelivered' => session.redelivered,
+      'ahead' => session.ahead.keys.sort, 'requested' => session.requested.keys,
+      'tasks' => session.tasks.each_value.map { |task| { 'request' => task.request, 'cancel' => task.cancel }.compact }
+    }.merge(closing)
   end
 end

@@ -4,7 +4,8 @@ require_relative 'deferred'
 
 module Agentworks
   # A queue that an application reads. Each value goes to one reader; readers know nothing of each other.
-  # `on_take` is told, with the lock held, when a value leaves the queue for the application: acknowledgement hangs on that.
+  # `on_take` is told, with the lock held, when a value is about to leave the queue for the application: acknowledgement hangs on that. It
+  # answers false when the value must not leave: whoever says so has ended the channel.
   class Channel
     include Enumerable
 
@@ -29,9 +30,10 @@ module Agentworks
     def next(timeout: nil)
       @lock.synchronize do
         @by_hand = true
-        raise StopIteration, 'there is nothing more to read' unless wait(timeout)
+        value = take(timeout)
+        raise StopIteration, 'there is nothing more to read' if value.nil?
 
-        taken
+        value.first
       end
     end
 
@@ -41,7 +43,7 @@ module Agentworks
 
       @lock.synchronize { @readers += 1 }
       begin
-        while (value = @lock.synchronize { [taken] if wait(nil) })
+        while (value = @lock.synchronize { take(nil) })
           yield value.first
         end
         self
@@ -79,7 +81,7 @@ module Agentworks
     # Takes everything that is queued, for nobody.
     # @api private
     def discard
-      taken until @values.empty?
+      @values.shift while !@values.empty? && leaves?
     end
 
     # @api private
@@ -100,19 +102,17 @@ module Agentworks
 
     private
 
-    # @return [Boolean] whether there is a value now; false at the end
-    def wait(timeout)
+    # @return [Array(Object), nil] the next value; nil at the end
+    def take(timeout)
       raise TimedOut unless @waiters.until(timeout) { @ended || !@values.empty? }
-      return true unless @values.empty?
+      return [@values.shift] if !@values.empty? && leaves?
       raise @error.dup if @error
 
-      false
+      nil
     end
 
-    def taken
-      value = @values.shift
-      @on_take&.call(value)
-      value
+    def leaves?
+      @on_take.nil? || @on_take.call(@values.first) != false
     end
   end
 end

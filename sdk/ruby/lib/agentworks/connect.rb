@@ -5,6 +5,7 @@ require_relative 'agent'
 require_relative 'backoff'
 require_relative 'credentials'
 require_relative 'error'
+require_relative 'journal'
 require_relative 'live_agent'
 require_relative 'protocol/limits'
 
@@ -25,6 +26,12 @@ module Agentworks
   #   open tasks go to the handlers again. Register handlers right after connecting
   # @param reconnect [Backoff, Hash, false] bounds of the random waits between attempts (`base_ms:`, `max_ms:`; usually 100 ms … 30 s); false:
   #   the first loss is final
+  # @param journal [String, Pathname, nil] path of a file in which this program remembers its sessions, so that a program that died and starts
+  #   again with the same file loses and repeats nothing: what it had sent is sent, once; a message that it had taken does not come again; a task
+  #   whose handler had ended does not run again, and one whose handler had not runs again, with `redelivered?`. The file is made (mode 0600)
+  #   when it is not there; its folder must be. One file for each agent, and the same one in each of its lives. It is handed to the operating
+  #   system, not forced to the disk: it survives the death of the process, not that of the machine. When it cannot be written any more
+  #   the agent ends with journal_failed
   # @param accept [#call, nil] judges an Offer: true accepts it, false or a String, which says why, rejects it. Without it every offer of the
   #   account's agents is accepted. Called in a thread of its own
   # @param timeout [Numeric, nil] seconds; after them TimedOut is raised, with the latest failure
@@ -32,7 +39,7 @@ module Agentworks
   # @return [Agent]
   # @raise [Error] refused for good: :certificate_required, :certificate_untrusted, :certificate_expired, :certificate_not_yet_valid,
   #   :certificate_revoked, :certificate_unknown, :agent_suspended, :subprotocol_required, :broker_untrusted, :certificate_refused,
-  #   :invalid_argument, :timed_out
+  #   :invalid_argument, :journal_damaged, :journal_mismatch, :journal_failed, :timed_out
   def self.connect(url:, certificate:, key:, ca: nil, timeout: nil, drain_timeout: nil, **options, &block)
     setup = Connecting.setup(url, Credentials.new(certificate: certificate, key: key, ca: ca), **options)
     agent = Connecting.register(LiveAgent.new(setup), timeout)
@@ -44,10 +51,14 @@ module Agentworks
     module_function
 
     # @param timing [Timing] other clocks than the protocol's: for tests
-    def setup(url, credentials, direct: false, recover: true, reconnect: {}, accept: nil, timing: Timing.usual)
+    def setup(url, credentials, direct: false, recover: true, reconnect: {}, accept: nil, journal: nil, timing: Timing.usual)
+      if journal && !recover
+        raise Errors.client(:invalid_argument, 'A journal is for going on with earlier sessions: leave `recover:` true.')
+      end
+
       AgentSetup.new(
         uri: uri_of(url), credentials: credentials, timing: timing, reconnect: backoff_of(reconnect), direct: direct, recover: recover,
-        accept: accept, random: -> { rand }
+        accept: accept, journal: journal && Journal.new(journal.to_s), random: -> { rand }
       )
     end
 

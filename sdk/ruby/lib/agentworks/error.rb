@@ -111,6 +111,14 @@ module Agentworks
       agent_closed: [:failed_precondition, false, 'The agent was closed by this program.'],
       agent_draining: [:unavailable, true, 'The agent is draining: it takes nothing new.'],
       client_failed: [:internal, false, 'The SDK failed, and the agent was closed. This is a bug: please report it.'],
+      journal_failed: [:unavailable, true, 'The journal cannot be read or written. Its folder must exist, and have room.'],
+      journal_damaged: [
+        :failed_precondition, false,
+        'The journal has a line that cannot be read. Restore the file, or move it away and go on as without a journal.'
+      ],
+      journal_mismatch: [
+        :failed_precondition, false, 'The journal is that of another agent. Give each agent a journal of its own.'
+      ],
       session_expired: [
         :failed_precondition, false, 'The session had no work for too long and expired. Open a new one.'
       ],

@@ -22,7 +22,7 @@ require_relative 'version'
 module Agentworks
   # What an agent is made with. `accept` judges an Offer, or is nil: every offer is accepted.
   AgentSetup = Struct.new(
-    :uri, :credentials, :timing, :reconnect, :direct, :recover, :accept, :random, keyword_init: true
+    :uri, :credentials, :timing, :reconnect, :direct, :recover, :accept, :journal, :random, keyword_init: true
   )
 
   # An agent behind what the application holds: its connection, its sessions, and the one flush per turn that sends what they have.
@@ -30,6 +30,8 @@ module Agentworks
   # with the lock held.
   class LiveAgent
     attr_reader :lock, :loop, :handlers, :outlet, :mint, :random
+    # @return [Journal, nil]
+    attr_reader :journal
     # @return [String, nil] this agent's id and its account, as its certificate says; nil before the first REGISTER_ACK
     attr_reader :id, :account
     # @return [Deferred] resolved at the first REGISTER_ACK, or rejected when there will be none
@@ -44,6 +46,8 @@ module Agentworks
       @setup = setup
       @lock = Mutex.new
       @random = setup.random
+      @journal = setup.journal
+      @journal&.on_failure { |error| stop(error) }
       @sessions = {}
       @ended_here = Recent.new(Protocol::Limits::OPEN_SESSIONS_MAX)
       @directs = {}
@@ -129,11 +133,11 @@ module Agentworks
 
     # Puts a session on its way.
     # @return [LiveSession]
-    def begin_session(core)
+    def begin_session(core, memory = nil)
       raise @over.dup if @over
       raise Errors.client(:agent_draining) if @draining
 
-      session = LiveSession.new(core, self)
+      session = LiveSession.new(core, self, memory)
       @sessions[session.id] = session
       @outlet.wake(session)
       session
@@ -169,6 +173,8 @@ module Agentworks
       return if @over
 
       @over = error
+      # First: what the ends of the sessions let go of is neither taken nor finished.
+      @journal&.close
       @connection.stop(Connection::NORMAL_CLOSURE, 'closed')
       tell(:superseded) if error.reason == :superseded
       @registered.reject(error)
@@ -263,6 +269,9 @@ module Agentworks
     end
 
     def welcome(data)
+      mismatch = @journal&.claim(data['agent'], data['account'])
+      return stop(mismatch) if mismatch
+
       @id = data['agent']
       @account = data['account']
       @connection.settled
@@ -271,14 +280,20 @@ module Agentworks
       tell(:connected, agent: @id)
     end
 
-    # Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them.
+    # Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them. What the journal remembers is
+    # resumed from there, whether or not the broker lists it: how it ended is told then.
     def recover(listed)
+      (@journal ? @journal.memory.sessions.values : []).each do |memory|
+        begin_session(Protocol::ClientSession.recall(memory.remembered, @mint), memory) unless known?(memory.session)
+      end
       listed.each do |one|
         session_id = one['session_id']
-        next if @sessions.key?(session_id) || @ended_here.include?(session_id)
-
-        begin_session(Protocol::ClientSession.recover(session_id, one['peer'], @mint))
+        begin_session(Protocol::ClientSession.recover(session_id, one['peer'], @mint)) unless known?(session_id)
       end
+    end
+
+    def known?(session_id)
+      @sessions.key?(session_id) || @ended_here.include?(session_id)
     end
 
     def judge(offer)

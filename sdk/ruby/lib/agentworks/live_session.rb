@@ -11,6 +11,7 @@ require_relative 'pulse'
 require_relative 'requests'
 require_relative 'session'
 require_relative 'session_end'
+require_relative 'session_journal'
 
 module Agentworks
   # A session behind what the application holds: waits, queues and handlers around the core's client half. It decides when something counts
@@ -34,12 +35,14 @@ module Agentworks
     attr_reader :messages
 
     # @param agent [LiveAgent]
-    def initialize(core, agent)
+    # @param memory [SessionMemory, nil] what the journal remembers of it, where `core` was recalled
+    def initialize(core, agent, memory = nil)
       @core = core
       @agent = agent
       # Whether this program did not open it: a peer did, or an earlier life of this agent.
       @offered = core.state != :offering
-      @recovered = core.state == :recovering
+      @recovered = core.state == :recovering || !memory.nil?
+      @journal = agent.journal && SessionJournal.new(agent.journal, core.session_id)
       @capabilities = []
       @requested = []
       # Work through this `seq` may have been taken in an earlier life.
@@ -48,9 +51,9 @@ module Agentworks
       @opening = Deferred.new(lock)
       @ending = Deferred.new(lock)
       @facade = Session.new(self, lock)
-      @inbox = Inbox.new { |seq| take(seq) }
+      @inbox = Inbox.new(note: @journal && ->(slot, through) { @journal.taken(slot.seq, through, slot.envelope) }) { |seq| take(seq) }
       @messages = Messages.new(lock, @inbox)
-      @outgoing = Outgoing.new(core, lock, agent.mint) { wake }
+      @outgoing = Outgoing.new(core, lock, agent.mint, @journal) { wake }
       @requests = Requests.new(lock, agent.mint) { |*said, **more| @outgoing.say(*said, **more) }
       @performer = Performer.new(lock, self, agent.handlers, @inbox)
       @hold = Hold.new(agent.loop)
@@ -63,6 +66,9 @@ module Agentworks
       # The peer closed, and has nothing more to say.
       @peer_closed = nil
       @abandoned = false
+      # What the journal remembers of it, until the broker has agreed.
+      @memory = memory
+      recall(memory) if memory
     end
 
     def id
@@ -152,9 +158,19 @@ module Agentworks
       @core.owes_receipt?
     end
 
+    # Whether the journal has everything: before anything leaves, connected or not. False: nothing may leave.
+    def kept?
+      @journal.nil? || @journal.commit
+    end
+
+    # @return [Integer] messages that were queued, in all lives that the journal knows
+    def sent
+      @outgoing.messages
+    end
+
     # What is to be sent now; with :later, a receipt waits for company.
     def lines(receipts = :now)
-      return [] if @hold.held?
+      return [] if @hold.held? || !kept?
 
       lines = @core.lines(receipts)
       type = @core.state == :ready ? @pausing.take : nil
@@ -200,6 +216,27 @@ module Agentworks
 
     private
 
+    def recall(memory)
+      @sent_before = memory.redelivered
+      @inbox.recall(memory.ahead.keys)
+      @outgoing.messages = memory.messages
+      @requested = memory.requested.keys
+      return if memory.closing.nil?
+
+      @closing = { reason: memory.closing['reason'], receipt: nil }
+      @outgoing.shut(Errors.wire(:session_closed))
+      @messages.unwanted if memory.closing['own']
+    end
+
+    # The broker goes on from what was remembered: so does the application, and what it had begun and not finished first.
+    def recalled
+      begun = @memory.tasks.values
+      @memory = nil
+      @agent.opened(self)
+      @opening.resolve
+      @performer.recall(begun)
+    end
+
     def refuse(error)
       return if @opening.settled?
 
@@ -227,6 +264,7 @@ module Agentworks
       case event[:kind]
       when :work then work(event[:envelope])
       when :receipts
+        @journal&.stored(event[:stored])
         @outgoing.settle(event[:stored], event[:delivered])
         take_close
       when :accepted then accepted(event[:capabilities])
@@ -234,11 +272,14 @@ module Agentworks
         @hold.healed
         @route&.settled
         @pausing.attached
+        recalled if @memory
       when :unheard then @requests.ask_again(event[:requests])
       when :recovered then recovered(event)
       when :flow then @agent.tell(event[:paused] ? :paused : :resumed, session: @facade)
       when :fault then fault(event[:fault])
-      when :ended then finish(SessionEnd.by(envelope, close_reason))
+      when :ended
+        @journal&.ended
+        finish(SessionEnd.by(envelope, close_reason))
       end
     end
 
@@ -249,6 +290,7 @@ module Agentworks
     def accepted(capabilities)
       @hold.healed
       @capabilities = capabilities
+      @journal&.opened(@core.remembered, 0, [])
       return close('abandoned') if @abandoned
 
       @agent.opened(self)
@@ -261,31 +303,35 @@ module Agentworks
       @sent_before = event[:sent]
       @requested = event[:requested]
       @outgoing.shut(Errors.wire(:session_closed)) if event[:closing]
+      @journal&.opened(@core.remembered, event[:sent], event[:requested])
       @agent.opened(self)
       @opening.resolve
     end
 
     def fault(fault)
       @hold.hold(@agent.random.call) { wake } if %w[relay_lost too_many_lookups].include?(fault['data']['reason'])
-      return if @requests.refused?(fault)
+      refused = @requests.refused(fault)
+      return @journal&.refused(refused) if refused
 
       @agent.tell(:fault, session: @facade, error: Errors.from(fault['data']))
     end
 
     def work(envelope)
-      redelivered = envelope['seq'] <= @sent_before
+      seq = envelope['seq']
+      return if @inbox.had_before?(seq)
+
+      redelivered = seq <= @sent_before
       return @messages.arrived(envelope, redelivered) if envelope['type'] == 'MESSAGE'
 
-      slot = @inbox.arrived(envelope['seq'])
-      data = envelope['data'] || {}
+      slot = @inbox.arrived(seq, envelope)
+      data = envelope['data']
       case envelope['type']
-      when 'TASK_REQUEST' then return @performer.request(data, slot, redelivered)
-      when 'SESSION_CLOSE' then return peer_closes(data['reason'] || 'closed', slot)
-      when 'TASK_PROGRESS' then @requests.progress(data)
-      when 'TASK_RESPONSE' then @requests.response(data)
-      else @performer.cancel(data)
+      when 'TASK_REQUEST' then @performer.request(envelope, slot, redelivered)
+      when 'SESSION_CLOSE' then peer_closes(data['reason'] || 'closed', slot)
+      when 'TASK_CANCEL' then @performer.cancel(data, slot)
+      when 'TASK_PROGRESS' then @requests.progress(data) if @inbox.done(slot)
+      else @requests.response(data) if @inbox.done(slot)
       end
-      @inbox.done(slot)
     end
 
     # N8: once this side has acknowledged the close it has no more to say, so what is still queued goes first.

@@ -13,9 +13,15 @@ module Agentworks
     CLOSE_REASON_CHARS_MAX = 1024
     private_constant :CLOSE_REASON_CHARS_MAX
 
+    # @return [Integer] messages that were queued
+    attr_accessor :messages
+
+    # @param journal [SessionJournal, nil]
     # @param wake [#call] the core has something to send
-    def initialize(core, lock, mint, &wake)
+    def initialize(core, lock, mint, journal = nil, &wake)
       @core = core
+      @journal = journal
+      @messages = 0
       @mint = mint
       @wake = wake
       @receipts = Receipts.new(lock)
@@ -40,6 +46,10 @@ module Agentworks
 
       id = @mint.call
       receipt = @receipts.add(id, @core.send_text(type, id, data))
+      @messages += 1 if type == 'MESSAGE'
+      # What could not be written has ended the agent, and this with it.
+      raise @shut.dup if @journal && !@journal.queued(@core.newest_line)
+
       @wake.call
       receipt
     end

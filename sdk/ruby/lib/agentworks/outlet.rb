@@ -95,7 +95,7 @@ module Agentworks
       sessions.each_key do |session|
         route = session.route
         # What waits for a connection that is down is asked for again when it is up.
-        next unless (route || connection).open?
+        next unless session.kept? && (route || connection).open?
 
         if route.nil? then lines.concat(session.lines(receipts))
         else route.send_frames(Protocol::Codec.pack_frames(session.lines(receipts)))

@@ -5,6 +5,7 @@ require 'time'
 require_relative 'content'
 require_relative 'deferred'
 require_relative 'error'
+require_relative 'inbox'
 
 module Agentworks
   # One task that this agent performs: what its handler knows of it.
@@ -111,6 +112,11 @@ module Agentworks
 
     # --- with the lock held
 
+    # @api private
+    def waiting?
+      @state == :waiting
+    end
+
     # The requester does not want it any more. A handler that runs decides by itself how it ends.
     # @api private
     def cancel(reason)
@@ -136,7 +142,8 @@ module Agentworks
 
       @state = :running
       @hooks.began.call
-      true
+      # What could not be noted as begun must not begin: the session is gone.
+      @state == :running
     end
 
     # @return [Array(String, String)] status, and what follows it in `data`
@@ -219,24 +226,43 @@ module Agentworks
     end
 
     # The number of the request is taken when its handler starts, so that a busy agent slows its requesters down.
-    def request(data, slot, redelivered)
-      task_id = data['task_id']
-      return @inbox.done(slot) if @open.key?(task_id)
+    def request(envelope, slot, redelivered)
+      return @inbox.done(slot) if @open.key?(envelope['data']['task_id'])
 
-      hooks = Hooks.new(-> { @inbox.done(slot) }, -> { @open.delete(task_id) })
-      task = Performance.new(@lock, @live, data, redelivered || data['redelivered'] == true, hooks)
-      @open[task_id] = task
-      @handlers.submit(data['capability'], task)
+      @handlers.submit(envelope['data']['capability'], begin_task(envelope, slot, redelivered))
     end
 
-    def cancel(data)
-      @open[data['task_id']]&.cancel(data['reason'])
+    # Tasks that an earlier life had begun, and not finished: they run again, but for those that nobody wants any more.
+    # @param tasks [Enumerable<StartedTask>]
+    def recall(tasks)
+      tasks.each do |task|
+        slot = Inbox::Slot.new(task.request['seq'], true)
+        if task.cancel then begin_task(task.request, slot, true).cancel(task.cancel['data']['reason'])
+        else request(task.request, slot, true)
+        end
+      end
+    end
+
+    # A handler that runs hears of it once it is taken. A task that waits is answered first: its request comes before.
+    def cancel(data, slot)
+      task = @open[data['task_id']]
+      task.cancel(data['reason']) if task&.waiting?
+      task&.cancel(data['reason']) if @inbox.done(slot)
     end
 
     def abandon(error)
       tasks = @open.values
       @open.clear
       tasks.each { |task| task.abandon(error) }
+    end
+
+    private
+
+    def begin_task(envelope, slot, redelivered)
+      data = envelope['data']
+      task_id = data['task_id']
+      hooks = Hooks.new(-> { @inbox.done(slot) }, -> { @open.delete(task_id) })
+      @open[task_id] = Performance.new(@lock, @live, data, redelivered || data['redelivered'] == true, hooks)
     end
   end
 end

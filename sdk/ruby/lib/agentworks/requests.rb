@@ -22,11 +22,6 @@ module Agentworks
       @open = {}
     end
 
-    # @return [Array<String>] the ids of tasks without a response
-    def ids
-      @open.keys
-    end
-
     # What a request says. Judged before it costs a `seq`, and without the lock: it may be long.
     # @return [Array(String, String)] capability, and what follows it in `data`
     # @raise [Error] :invalid_argument, :envelope_too_large, :too_deep
@@ -88,16 +83,16 @@ module Agentworks
     end
 
     # The broker refused something.
-    # @return [Boolean] whether it was the request of a task, which has failed by that. What was not processed is no refusal: it
+    # @return [String, nil] when it was the request of a task, which has failed by that, its id. What was not processed is no refusal: it
     #   will be sent again with the next attachment.
-    def refused?(fault)
-      return false unless fault['data']['processed'] == 'yes' && fault['in_reply_to']
+    def refused(fault)
+      return nil unless fault['data']['processed'] == 'yes' && fault['in_reply_to']
 
       task = @open.each_value.find { |one| one.request_id == fault['in_reply_to'] }
-      return false if task.nil?
+      return nil if task.nil?
 
       @open.delete(task.id).fail_with(Errors.from(fault['data']))
-      true
+      task.id
     end
 
     def fail_with(error)

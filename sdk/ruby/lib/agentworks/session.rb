@@ -41,6 +41,12 @@ module Agentworks
       @live.requested
     end
 
+    # @return [Integer] how many messages `send_message` has queued in this session: with a journal, in all lives of this program. Each of them
+    #   arrives, so a program that numbers its messages goes on after this many
+    def sent
+      @live.sent
+    end
+
     # Asks the peer for a task. Does not wait.
     # @param input anything that JSON can say
     # @param deadline_ms [Numeric, nil] the task must be done in this time, in milliseconds (at most 24 hours): else `result` raises TaskExpired

@@ -11,6 +11,11 @@ require_relative 'streams'
 # so that a slow application slows its peer down.
 module Agentworks
   module Protocol
+    # What must outlive a client's process, so that the next one goes on with the session as after any disconnect (A2):
+    # the application has taken everything through `taken`; of this end's own, the broker has stored everything through `stored`, and `lines` are
+    # the exact lines of all that was queued after it, in order; closing: either side has closed it.
+    Remembered = Struct.new(:session_id, :peer, :epoch, :taken, :stored, :lines, :closing, keyword_init: true)
+
     # States: offering, accepting: waiting for the broker's SESSION_ACCEPT · ready: accepted, and this connection is attached ·
     # resuming: accepted, SESSION_RESUME sent or to be sent · recovering: the same, without a memory of it · ended: no work will
     # flow again.
@@ -62,6 +67,13 @@ module Agentworks
         new(session_id, peer, :recovering, mint)
       end
 
+      # A session of an earlier life that was remembered: the first line it gives out is SESSION_RESUME, from where both streams stood.
+      # Raises when the lines are not those that follow `stored`.
+      # @param remembered [Remembered]
+      def self.recall(remembered, mint)
+        new(remembered.session_id, remembered.peer, :resuming, mint).tap { |session| session.send(:recall, remembered) }
+      end
+
       attr_reader :session_id, :state
       # Of a session that was opened by a capability: "" until it is accepted.
       attr_reader :peer
@@ -98,6 +110,19 @@ module Agentworks
         @question = nil
       end
       private_class_method :new
+
+      # @return [Remembered] what `recall` needs to go on from here
+      def remembered
+        Remembered.new(
+          session_id: @session_id, peer: @peer, epoch: @epoch, taken: @taken, stored: @out.acked, lines: @out.waiting_lines.map(&:line),
+          closing: closing? ? true : false
+        )
+      end
+
+      # @return [String, nil] the line that was queued last, while the broker has not stored it
+      def newest_line
+        @out.waiting_lines.last&.line
+      end
 
       # @return [Integer] messages that the broker has not stored yet
       def backlog_messages
@@ -136,10 +161,9 @@ module Agentworks
         more = +''
         more << ",\"in_reply_to\":#{JSON.generate(in_reply_to)}" if in_reply_to
         more << ",\"traceparent\":#{JSON.generate(traceparent)}" if traceparent
-        @out.append(
-          "{\"type\":\"#{type}\",\"id\":\"#{id}\",\"session_id\":\"#{@session_id}\",\"seq\":#{seq}#{more},\"data\":#{data}}"
+        queue(
+          type, "{\"type\":\"#{type}\",\"id\":\"#{id}\",\"session_id\":\"#{@session_id}\",\"seq\":#{seq}#{more},\"data\":#{data}}"
         )
-        @close_seq = seq if type == 'SESSION_CLOSE'
         seq
       end
 
@@ -212,6 +236,24 @@ module Agentworks
       end
 
       private
+
+      def queue(type, line)
+        @close_seq = @out.next if type == 'SESSION_CLOSE'
+        @out.append(line)
+      end
+
+      def recall(remembered)
+        @epoch = remembered.epoch
+        @taken = @said_taken = @in.last = remembered.taken
+        @closed_elsewhere = remembered.closing
+        @out.start_after(remembered.stored)
+        remembered.lines.each do |line|
+          head = JSON.parse(line)
+          raise ArgumentError, "line #{head['seq']} does not follow #{@out.next - 1}" if head['seq'] != @out.next
+
+          queue(head['type'], line)
+        end
+      end
 
       def ready_lines(receipts)
         lines = work_lines

@@ -1,0 +1,185 @@
+# frozen_string_literal: true
+
+# Programs that keep a journal: killed at any moment, they lose and repeat nothing that they had said or finished.
+require_relative 'support/stage'
+
+class JournalTest < AgentTest
+  PROGRAM = File.join(__dir__, 'support/journal_program.rb')
+  KILLS = 5
+
+  def setup
+    super
+    @folder = Dir.mktmpdir('agentworks-journal-')
+    # Of the program that is killed.
+    @lives = 0
+  end
+
+  def teardown
+    super
+  ensure
+    Process.kill(:KILL, @pid) && Process.wait(@pid) if @pid
+    FileUtils.rm_rf(@folder)
+  end
+
+  def test_a_sender_that_is_killed_again_and_again_sends_each_number_once
+    receiver = connect('receiver')
+    count = 1_500
+    killing = Thread.new { run_and_kill('send', 'sender', count) }
+    messages = receiver.sessions.next(timeout: 60).messages
+    got = Array.new(count) { messages.next(timeout: 60).content }
+    assert_equal((0...count).to_a, got)
+    assert_raises(StopIteration) { messages.next(timeout: 60) }
+    killing.join
+  end
+
+  def test_a_performer_that_is_killed_again_and_again_answers_each_task_once
+    requester = connect('requester')
+    Stage.credentials('performer')
+    killing = Thread.new { run_and_kill('perform', 'performer', 0) }
+    session = requester.open('performer', wait_ms: 60_000)
+    count = 500
+    # A session has at most 128 tasks open.
+    results = (0...count).each_slice(100).flat_map do |numbers|
+      numbers.map { |number| session.request('work', number) }.map { |task| task.result(timeout: 60) }
+    end
+    assert_equal((0...count).to_a, results)
+    killing.kill.join
+    runs = ledger.lines.map { |line| line.split }.group_by(&:first).transform_values { |lines| lines.map(&:last) }
+    assert_equal count, runs.size
+    # What runs again says so, and only what was killed in the midst of it does: four handlers at a time.
+    runs.each_value { |marks| assert_operator marks.count('false'), :<=, 1 }
+    assert_operator runs.values.sum(&:length) - count, :<=, 4 * KILLS
+  end
+
+  def test_a_reader_that_is_killed_again_and_again_is_given_no_message_twice
+    writer = connect('writer')
+    Stage.credentials('reader')
+    killing = Thread.new { run_and_kill('read', 'reader', 0) }
+    session = writer.open('reader', wait_ms: 60_000)
+    count = 0
+    while killing.alive? && count < 20_000
+      sleep 0.001
+      session.wait_ready(timeout: 60).send_message(count)
+      count += 1
+      break if @lives == KILLS
+    end
+    session.close
+    killing.join
+    got = ledger.lines.map(&:chomp).tap { |lines| assert_equal 'finished', lines.pop }.map(&:to_i)
+    assert_equal got.uniq.sort, got
+    # One that it was given and had no time to write down is lost to it: at most one for each of its deaths.
+    assert_operator count - got.length, :<=, KILLS
+  end
+
+  def test_what_was_begun_and_what_was_taken_is_known_to_the_next_life
+    planner = connect('planner8')
+    analyst = connect('analyst8', recover: true, journal: journal)
+    began = Thread::Queue.new
+    analyst.handle('slow') { |_, task| (began << task) && task.wait_cancelled }
+    here, there = session_between(planner, analyst)
+    3.times { |n| here.send_message(n) }
+    assert_equal [0, 1], take(there.messages, 2).map(&:content)
+    task = here.request('slow', 'input')
+    began.pop
+    there.send_message('said')
+    assert_equal 'said', here.messages.next(timeout: PATIENCE).content
+    asked = there.request('later', 1)
+    asked.stored(timeout: PATIENCE)
+    analyst.close
+    assert_equal 0o600, File.stat(journal).mode & 0o777
+
+    planner.handle('later') { 'answered' }
+    again = connect('analyst8', recover: true, journal: journal)
+    performed = nil
+    again.handle('slow') { |input, performance| (performed = performance) && input }
+    recovered = again.sessions.next(timeout: PATIENCE)
+    assert_equal [here.id, true, [asked.id], 1], [recovered.id, recovered.recovered?, recovered.requested, recovered.sent]
+    assert_equal 2, recovered.messages.next(timeout: PATIENCE).content
+    assert_equal ['input', true], [task.result(timeout: PATIENCE), performed.redelivered?]
+    assert_equal 'answered', recovered.request('later', 1, task_id: asked.id).result(timeout: PATIENCE)
+    recovered.close('done')
+    assert_equal 'done', here.wait_closed(timeout: PATIENCE).reason
+    eventually('the journal forgets what has ended') { Agentworks::JournalMemory.read(File.binread(journal), '').sessions.empty? }
+  end
+
+  def test_a_journal_of_another_agent_is_refused_for_good
+    connect('planner9', recover: true, journal: journal).close
+    error = assert_raises(Agentworks::FailedPrecondition) { connect('analyst9', recover: true, journal: journal) }
+    assert_equal :journal_mismatch, error.reason
+    assert_match(/is that of planner9 \(account local\), and this is analyst9/, error.detail)
+  end
+
+  def test_a_journal_that_cannot_be_read_or_made_says_what_to_do
+    File.write(journal, "{\"journal\":1,\"agent\":\"a\",\"account\":\"b\"}\nnonsense\n")
+    assert_match(/\Ajournal_damaged: Line 2 of the journal/, assert_raises(Agentworks::Error) { connect('planner', recover: true, journal: journal) }.message)
+    missing = File.join(@folder, 'nowhere', 'journal')
+    assert_match(/\Ajournal_failed: .*folder must exist/, assert_raises(Agentworks::Error) { connect('planner', recover: true, journal: missing) }.message)
+    assert_equal(:invalid_argument, reason_of { connect('planner', recover: false, journal: journal) })
+  end
+
+  def test_a_journal_that_cannot_be_written_any_more_ends_the_agent
+    planner = connect('planner', recover: true, journal: journal)
+    connect('analyst')
+    session = planner.open('analyst')
+    live_journal(planner).instance_variable_get(:@file).close
+    assert_equal(:journal_failed, reason_of { session.send_message('not kept') })
+    assert_equal(:journal_failed, reason_of { planner.join(timeout: PATIENCE) })
+    assert_equal 'journal_failed', session.wait_closed.reason
+  end
+
+  def test_it_is_rewritten_when_it_has_grown_and_another_process_with_it_is_noticed
+    first = Agentworks::Journal.new(journal)
+    first.claim('planner', 'local')
+    session = '01a1ee56-5e03-7000-8000-000000000000'
+    first.note('session' => session, 'peer' => 'analyst', 'epoch' => 'e')
+    largest = 0
+    30_000.times do |n|
+      line = { 'type' => 'MESSAGE', 'id' => session, 'session_id' => session, 'seq' => n + 1, 'data' => { 'content' => 'x' * 300 } }
+      first.note('session' => session, 'line' => JSON.generate(line))
+      first.note('session' => session, 'stored' => n)
+      assert first.commit
+      largest = [largest, File.size(journal)].max if (n % 500).zero?
+    end
+    assert_operator largest, :<, 5 * 1024 * 1024
+    memory = Agentworks::JournalMemory.read(File.binread(journal), '').sessions[session]
+    assert_equal [29_999, 30_000], [memory.stored, memory.messages]
+    Agentworks::Journal.new(journal)
+    failed = nil
+    first.on_failure { |error| failed = error.reason }
+    first.note('session' => session, 'line' => "{\"type\":\"MESSAGE\",\"seq\":30001,\"pad\":\"#{'x' * 5_000_000}\"}")
+    first.note('session' => session, 'stored' => 30_001)
+    refute first.commit
+    assert_equal :superseded, failed
+  end
+
+  private
+
+  def journal
+    File.join(@folder, 'journal')
+  end
+
+  def ledger
+    File.read(File.join(@folder, 'ledger'))
+  end
+
+  def live_journal(agent)
+    agent.instance_variable_get(:@live).journal
+  end
+
+  # Lets the program live for a moment, kills it, and so on; then lets it come to its end.
+  def run_and_kill(role, agent, count)
+    arguments = [role, JSON.generate(Stage.credentials(agent)), journal, File.join(@folder, 'ledger'), count.to_s]
+    life = -> { @pid = Process.spawn(RbConfig.ruby, '-w', PROGRAM, *arguments) }
+    KILLS.times do
+      life.call
+      sleep 0.4 + (rand * 0.6)
+      Process.kill(:KILL, @pid)
+      Process.wait(@pid)
+      @pid = nil
+      @lives += 1
+    end
+    life.call
+    Process.wait(@pid)
+    @pid = nil
+  end
+end
