@@ -47,6 +47,7 @@ const languages = {
 } satisfies Record<string, Language>;
 
 export type LanguageName = keyof typeof languages;
+export const languageNames = Object.keys(languages) as LanguageName[];
 
 /** The interpreter that can run programs over the SDK; or what must be installed first. */
 export function interpreterOf(name: LanguageName): { command: string } | { install: string } {

