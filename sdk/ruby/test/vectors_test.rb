@@ -192,7 +192,7 @@ class Half
 end
 
 class SessionVectorsTest < Minitest::Test
-  %w[sessions.json generated/sessions.json.gz].each do |file|
+  %w[sessions.json recalled.json generated/sessions.json.gz].each do |file|
     define_method("test_#{file}") do
       cases = VectorFiles.read(file)['cases']
       refute_empty cases
