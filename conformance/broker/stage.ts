@@ -96,6 +96,16 @@ export class Stage {
   }
 }
 
+/** The contents of the next so many MESSAGEs, and their numbers. */
+export async function hear(peer: Peer, count: number): Promise<{ seq: number; id: string; content: unknown }[]> {
+  const heard: { seq: number; id: string; content: unknown }[] = [];
+  while (heard.length < count) {
+    const { seq, id, data } = await peer.next("MESSAGE");
+    heard.push({ seq, id, content: data.content });
+  }
+  return heard;
+}
+
 // --- envelopes
 
 type Members = Record<string, unknown>;

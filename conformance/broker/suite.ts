@@ -2,17 +2,19 @@
 import type { BrokerEnvelope } from "../../protocol/wire/envelope.ts";
 import { type Check, chosen, judge, type Verdict } from "../check.ts";
 import { sleep } from "../mailbox.ts";
+import { attaching } from "./attaching.ts";
 import { connections, lookups } from "./connections.ts";
 import type { Peer } from "./peer.ts";
 import { sessions } from "./sessions.ts";
 import { ack, close, recover, Stage, type Stagehands } from "./stage.ts";
-import { streamChecks } from "./streams.ts";
+import { streams } from "./streams.ts";
 import { tasks } from "./tasks.ts";
 
 export const brokerChecks: readonly Check<Stage>[] = [
   ...connections,
   ...sessions,
-  ...streamChecks,
+  ...streams,
+  ...attaching,
   ...tasks,
   ...lookups,
 ];
