@@ -36,7 +36,7 @@ export class End {
   constructor(world: World, side: 0 | 1, asked: readonly Asked[] = []) {
     this.#world = world;
     this.side = side;
-    this.name = side === 0 ? "planner" : "analyst";
+    this.name = world.names[side];
     this.app = new App(world, this, asked);
   }
 
@@ -70,7 +70,7 @@ export class End {
   #watch(): void {
     const { clock } = this.#world;
     clock.after(limits.ackStallMs / 4, () => {
-      if (this.ended) return;
+      if (this.ended || this.#world.over) return;
       this.#watch();
       if (this.session === undefined) return;
       const { state, oldestInFlight, awaited } = this.session;

@@ -13,7 +13,7 @@ function planNext(world: World, kind: FaultKind): void {
   const mean = world.plan.faults[kind];
   if (mean === 0) return;
   world.clock.after(mean * 2 * world.dice.unit(), () => {
-    if (world.calm) return;
+    if (world.calm || world.over) return;
     world.note(kind);
     strike(world, kind);
     planNext(world, kind);
@@ -48,6 +48,8 @@ function strike(world: World, kind: FaultKind): void {
     case "hibernate":
       return host.hibernate();
     case "rollback":
+      // What went twice because an older storage came back is nobody's fault.
+      if (world.source !== undefined) return;
       return dice.chance(0.5) ? host.keepCopy() : host.rollBack();
     case "die":
       return die(world, end.side);

@@ -10,6 +10,7 @@ import { otherSide, type Side } from "../../protocol/session/tasks.ts";
 import { nextDeadline } from "../../protocol/session/timers.ts";
 import { packFrames } from "../../protocol/wire/codec.ts";
 import { isRowEffect, type RowEffect, Store } from "../protocol/store.ts";
+import { Delivery } from "./delivery.ts";
 import type { Connection } from "./network.ts";
 import { Notices } from "./notices.ts";
 import type { World } from "./world.ts";
@@ -24,18 +25,22 @@ export class Host {
   #store = new Store();
   #memory: BrokerSession | undefined;
   readonly #notices: Notices;
+  readonly #delivery: Delivery;
   /** Counts crashes: what was asked for in an earlier life is never heard. */
   life = 0;
   #alarm: number | undefined;
   #copy: Copy | undefined;
   /** The latest crash took rows with it. */
   #lostRows = false;
+  /** Calls that wait for answers: while there are any, memory stays. */
+  pending = 0;
   /** Events within events: a socket that turns out to be gone is told to the core while its effects are carried out. */
   #depth = 0;
 
   constructor(world: World) {
     this.#world = world;
     this.#notices = new Notices(world, this);
+    this.#delivery = new Delivery(world, this, (run) => this.#notices.later(run));
   }
 
   /** It has ended, or never was. */
@@ -64,6 +69,7 @@ export class Host {
   // --- what happens to it
 
   hibernate(): void {
+    if (this.pending > 0) return;
     if (this.#memory !== undefined) this.#world.totals.hibernations++;
     this.#memory = undefined;
   }
@@ -74,6 +80,7 @@ export class Host {
     note("crash");
     totals.crashes++;
     this.#memory = undefined;
+    this.pending = 0;
     this.life++;
     for (const connection of network.connections.values())
       if (connection.kind === "direct") network.close(connection, false);
@@ -127,6 +134,11 @@ export class Host {
     // The answer leaves when the rows are durable: before the crash, or not; then nobody knows what arrived.
     if (life !== this.life && (this.#lostRows || world.dice.chance(0.7))) return world.network.relayLost(connection);
     world.network.answer(connection, answer);
+  }
+
+  /** The core, as a call about dead letters looks at it. */
+  get session(): BrokerSession {
+    return this.#awake();
   }
 
   detached(side: Side, attach: string): void {
@@ -197,9 +209,9 @@ export class Host {
       case "reply":
         return answering?.reply(effect.lines);
       case "send":
-        return this.#send(effect.to, effect.attach, effect.frames);
+        return this.#delivery.send(effect.to, effect.attach, effect.frames);
       case "replay":
-        return this.#send(
+        return this.#delivery.send(
           effect.to,
           effect.attach,
           this.#store.frames(otherSide(effect.to), effect.first, effect.last),
@@ -219,23 +231,15 @@ export class Host {
     }
   }
 
+  /** What fails is asked for again. */
   #erase(): void {
+    const { oracle, plan, totals } = this.#world;
+    if (this.#store.record === undefined || this.#world.strikes(plan.mishaps.indexDown)) return;
+    oracle.forgets(this.#store.record);
+    totals.forgotten++;
     this.#store = new Store();
     this.#memory = undefined;
     this.#setAlarm(undefined);
-  }
-
-  #send(to: Side, attach: string, frames: string[]): void {
-    const { network, plan, totals, dice } = this.#world;
-    const connection = network.connections.get(attach);
-    if (connection?.kind === "direct") return network.deliver(connection, frames);
-    if (attach.startsWith("d")) return this.detached(to, attach);
-    if (connection === undefined) return this.#notices.later(() => this.detached(to, attach));
-    if (!this.#world.strikes(plan.mishaps.loseDelivery)) return network.deliver(connection, frames);
-    totals.framesLost++;
-    this.#notices.later(() => this.detached(to, attach));
-    if (dice.chance(0.25)) network.close(connection);
-    else network.relayLost(connection);
   }
 }
 

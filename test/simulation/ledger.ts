@@ -44,6 +44,11 @@ export class Ledger {
     return Math.min(this.#acked, this.out.length);
   }
 
+  /** Of the broker's own, those that are not acknowledged. */
+  get ownWaiting(): number {
+    return this.#own.length;
+  }
+
   acknowledge(ack: number): void {
     if (ack <= this.#acked) return;
     this.#acked = ack;

@@ -1,26 +1,37 @@
 // The independent judge. It keeps books of its own — what the applications said, heard and took, which rows are durable, which
 // frames left — and never looks into the core's memory. `protocol.md`, "What must always hold".
-import type { Effect, Row } from "../../protocol/session/effects.ts";
+import type { Effect, Row, SessionRecord } from "../../protocol/session/effects.ts";
 import { otherSide, type Side } from "../../protocol/session/tasks.ts";
 import type { SessionEnvelope } from "../../protocol/wire/envelope.ts";
 import type { RowEffect } from "../protocol/store.ts";
 import { standingOf, type Told } from "./diary.ts";
+import { tooEarly } from "./forgetting.ts";
 import { Hearing } from "./hearing.ts";
+import { isCrowded, Letters, lostLetter } from "./letters.ts";
 import { Tally } from "./meter.ts";
 import { beyond, readControl, refusedRequests } from "./promises.ts";
 import { misremembered } from "./recoveries.ts";
 import { readRow } from "./rows.ts";
+import { honestRefusals } from "./verdicts.ts";
 
 const sides = [0, 1] as const;
+
+/** What allows an event to say more than its agents did. */
+interface Occasion {
+  /** The side that asks what it has forgotten. */
+  asked?: Side;
+  /** What may be taken of another session. */
+  letters?: Letters | undefined;
+}
 
 export class Oracle extends Hearing {
   /** What was accepted, and so is to be metered. */
   #tally = new Tally();
   /** Task requests that the present event refuses for want of room. */
   #refused: ReadonlySet<string> = new Set();
-  /** The side that asks what it has forgotten: with the frame that has just arrived, and in the present event. */
-  #asking: Side | undefined;
-  #asked: Side | undefined;
+  /** What the next event is about, and what the present one is. */
+  #coming: Occasion = {};
+  #present: Occasion = {};
   #isAnnounced = false;
 
   // --- the broker
@@ -30,20 +41,27 @@ export class Oracle extends Hearing {
     const ledger = this.ledgers[otherSide(side)];
     for (const { ack } of envelopes as readonly { ack?: number }[]) if (ack !== undefined) ledger.acknowledge(ack);
     const asks = envelopes.some((one) => one.type === "SESSION_RESUME" && one.data.received === null);
-    this.#asking = asks ? side : undefined;
+    this.#coming = asks ? { asked: side } : {};
+  }
+
+  /** Dead letters of the agent of a side are about to come. */
+  redrives(side: Side): void {
+    const { source, names } = this.world;
+    this.#coming = { letters: source?.letters?.[source.names[0] === names[side] ? 0 : 1] };
   }
 
   /** What an event wants to be done, before any of it is. */
   decided(effects: readonly Effect[]): void {
     this.#refused = refusedRequests(effects);
-    this.#asked = this.#asking;
-    this.#asking = undefined;
+    this.#present = this.#coming;
+    this.#coming = {};
   }
 
   /** Rows became durable. */
   committed(effects: readonly RowEffect[]): void {
     // What an acknowledgement of this very event frees may be deleted with the next row only.
     const known = [this.ledgers[0].known, this.ledgers[1].known] as const;
+    const before = this.#present.letters?.through;
     for (const effect of effects) {
       if (effect.do === "store") this.#stores(effect.row);
       else if (effect.do === "forget")
@@ -51,6 +69,7 @@ export class Oracle extends Hearing {
       else if (effect.do === "cursors") this.#knows(effect.cursors);
       else if (effect.do === "cancelTasks") this.tasks.cancelAll();
     }
+    this.#noted(before, effects);
     for (const ledger of this.ledgers) ledger.grant();
     this.#metered(effects);
     for (const effect of effects) {
@@ -58,6 +77,39 @@ export class Oracle extends Hearing {
         effect.do === "store" ? this.ledgers[effect.row.stream].history(known[effect.row.stream]) : undefined;
       if (wrong !== undefined) this.fails("storage ≤ bound", wrong);
     }
+  }
+
+  /** What a session takes of another's dead letters it must note in the very write that stores them. */
+  #noted(before: number | undefined, effects: readonly RowEffect[]): void {
+    const { letters } = this.#present;
+    if (letters === undefined) return;
+    const note = effects.find((effect) => effect.do === "redriven");
+    const wrong =
+      note === undefined
+        ? letters.through === before
+          ? undefined
+          : `through ${letters.through} went, nothing is noted`
+        : letters.note(note.through, this.tasks, this.world.clock.now);
+    if (wrong !== undefined) this.fails("a dead letter goes once, in order", wrong);
+    if (note !== undefined && isCrowded(this.ledgers[note.stream]))
+      this.fails("storage ≤ bound", `${this.ledgers[note.stream].ownWaiting} dead letters wait`);
+  }
+
+  /** Nothing is left of a session. */
+  forgets(record: SessionRecord): void {
+    const wrong = tooEarly(record, this.world.clock.now);
+    if (wrong !== undefined) this.fails("an ended session is remembered for its time", wrong);
+  }
+
+  /** A call to redrive was refused. */
+  refuses(reason: string): void {
+    if (!honestRefusals.has(reason)) this.fails("an honest client is not refused", `redrive got ${reason}`);
+  }
+
+  /** What the session leaves undelivered, by the side that sent it. */
+  letters(): [Letters, Letters] {
+    const [a, b] = this.ledgers;
+    return [new Letters(a, this.tasks), new Letters(b, this.tasks)];
   }
 
   /** The cursors of one event are the same in all of its rows, and count all of them. */
@@ -80,7 +132,8 @@ export class Oracle extends Hearing {
     const side = row.stream;
     const ledger = this.ledgers[side];
     const { said } = this.diaries[side];
-    const shared = { tasks: this.tasks, tally: this.#tally, asked: this.#asked };
+    const { asked, letters } = this.#present;
+    const shared = { tasks: this.tasks, tally: this.#tally, asked, letters };
     const books = { side, name: this.name(side), ledger, said, ...shared };
     const wrong = readRow(row, books, this.world.clock.now, this.#refused);
     if (wrong !== undefined) this.fails(wrong.invariant, wrong.detail);
@@ -165,6 +218,10 @@ export class Oracle extends Hearing {
   settled(): void {
     if (this.wasRolledBack || !sides.every((side) => this.#isLive(side))) return;
     for (const side of sides) this.#complete(side, false);
+    const { source, host } = this.world;
+    if (host.store.record?.state !== "active") return;
+    const left = source?.unsettled(0) ?? source?.unsettled(1);
+    if (left !== undefined) this.fails("a dead letter goes once, in order", left);
   }
 
   #complete(side: Side, closed: boolean): void {
@@ -188,6 +245,8 @@ export class Oracle extends Hearing {
     const { store } = host;
     const wrong = this.tasks.unfinished(store, (detail) => (this.world.totals.tasksEnded += detail));
     if (wrong !== undefined) this.fails("each task reaches exactly one terminal state", wrong);
+    const lost = this.world.source && lostLetter(this.world.source);
+    if (lost !== undefined) this.fails("a dead letter goes once, or stays listed", lost);
     const unmetered = this.wasRolledBack ? undefined : meter.misses(this.#tally.usage(this.tasks.opened));
     if (unmetered !== undefined) this.fails("what is accepted is metered once", unmetered);
     const isClosed = (side: Side) => ["closed", "resume_closed"].includes(this.diaries[side].end);

@@ -39,6 +39,8 @@ export interface Mishaps {
   crashInside: number;
   /** The session index does not answer. */
   indexDown: number;
+  /** A question about dead letters does not arrive, or its answer does not. */
+  loseCall: number;
   /** A report of usage comes once more, much later. */
   strayReport: number;
   /** The memory of the object is gone before an event. */
@@ -168,6 +170,7 @@ export function drawPlan(dice: Dice): Plan {
       repeatAttach: some(0.5),
       crashInside: some(0.1),
       indexDown: some(0.9),
+      loseCall: some(0.5),
       strayReport: some(0.5),
       forget: dice.chance(0.2) ? 1 : some(0.5),
     },
@@ -179,7 +182,7 @@ export function drawPlan(dice: Dice): Plan {
     latency: fast ? [0, 1] : [1, dice.between(2, 80)],
     burstMax: dice.pick([4, 30, limits.windowMessages, limits.windowMessages * 2]),
     bytesMax: dice.pick([0, 40, 40, Math.min(limits.envelopeBytesMax - 1024, 20_000)]),
-    returns: dice.chance(0.2) ? 0 : 0.9,
+    returns: dice.chance(0.35) ? 0 : 0.85,
     awayMsMax: dice.pick([50, 5_000, 60_000]),
     troubleSteps: [100, dice.between(300, 1500)],
   };

@@ -1,5 +1,5 @@
 // Bugs planted around the core, outside production code, that the oracle must find: it is worth no more than what it catches.
-import type { Effect, Saved } from "../../protocol/session/effects.ts";
+import type { Effect, Saved, SessionRecord } from "../../protocol/session/effects.ts";
 import { isOpen, type TaskTable } from "../../protocol/session/tasks.ts";
 import { isRowEffect } from "../protocol/store.ts";
 
@@ -23,6 +23,9 @@ const withLines = (effect: Effect, change: (line: string) => string): Effect => 
   if (effect.do === "send") return { ...effect, frames: effect.frames.map(change) };
   return effect;
 };
+
+const withRecords = (effects: Effect[], change: (record: SessionRecord) => SessionRecord): Effect[] =>
+  effects.map((effect) => (effect.do === "record" ? { ...effect, record: change(effect.record) } : effect));
 
 export const plants: readonly Plant[] = [
   {
@@ -123,5 +126,24 @@ export const plants: readonly Plant[] = [
       effects.map((effect) =>
         effect.do === "index" ? { ...effect, report: { ...effect.report, number: 1 } } : effect,
       ),
+  },
+  {
+    name: "a dead letter is not noted",
+    effects: (effects) => effects.filter((effect) => effect.do !== "redriven"),
+  },
+  {
+    name: "a dead letter is noted that did not go",
+    effects: (effects) =>
+      withRecords(effects, ({ redrives = [], ...record }) => ({
+        ...record,
+        redrives: redrives.map((redrive) => ({ ...redrive, through: redrive.through + 1 })),
+      })),
+  },
+  {
+    name: "a session is forgotten at its end",
+    effects: (effects) => {
+      const ended = effects.find((effect) => effect.do === "record" && effect.record.ended !== undefined);
+      return ended?.do === "record" ? [...effects, { do: "erase", session_id: ended.record.session_id }] : effects;
+    },
   },
 ];

@@ -3,6 +3,7 @@
 import type { Row } from "../../protocol/session/effects.ts";
 import type { Side } from "../../protocol/session/tasks.ts";
 import type { Ledger, Sent } from "./ledger.ts";
+import type { Letters } from "./letters.ts";
 import type { Tally } from "./meter.ts";
 import type { TaskBooks } from "./task-books.ts";
 
@@ -15,6 +16,8 @@ interface Books {
   tally: Tally;
   /** What its application said. */
   said: readonly Sent[];
+  /** Dead letters that this event may take, of another session of the two. */
+  letters: Letters | undefined;
   /** The side that asks in this event what it has forgotten (A8), if one does. */
   asked: Side | undefined;
 }
@@ -26,7 +29,7 @@ interface Wrong {
 
 /** Reads a row that became durable. @returns what is wrong with it */
 export function readRow(row: Row, books: Books, now: number, refused: ReadonlySet<string>): Wrong | undefined {
-  const { side, name, ledger, tasks, tally, said, asked } = books;
+  const { side, name, ledger, tasks, tally, said, letters, asked } = books;
   const lines = row.last < row.first ? [] : row.body.split("\n").map((line) => JSON.parse(line));
   if (row.first !== ledger.out.length + 1 || row.last - row.first + 1 !== lines.length)
     return { invariant: "streams have no holes", detail: `row ${row.first}…${row.last} after ${ledger.out.length}` };
@@ -42,8 +45,13 @@ export function readRow(row: Row, books: Books, now: number, refused: ReadonlySe
       return { invariant: "the broker stamps what it passes on", detail: JSON.stringify(lines[i]) };
     const one = passes[i];
     if (own) {
-      const detail = tasks.own(side, { id, type, data, in_reply_to }, now, asked);
+      const isLetter = letters !== undefined && (type === "MESSAGE" || type === "TASK_REQUEST");
+      const detail = isLetter
+        ? letters.take({ id, type, data: text }, tasks, now)
+        : tasks.own(side, { id, type, data, in_reply_to }, now, asked);
+      if (isLetter && detail !== undefined) return { invariant: "a dead letter goes once, in order", detail };
       if (detail !== undefined) return { invariant: "a task is given once and answered once", detail };
+      if (isLetter && type === "TASK_REQUEST") tasks.redriven(side, text);
     } else if (one?.id !== id || one?.type !== type || one?.data !== text) {
       return { invariant: "what is stored is what was said", detail: `${text}, not ${JSON.stringify(one)}` };
     }

@@ -1,5 +1,6 @@
 // A seed from its plan to its verdict; and many seeds. The same seed and steps give the same run, to the last byte.
 import { Dice } from "./dice.ts";
+import { outlive } from "./forgetting.ts";
 import { drawPlan, shippedLimits, useLimits } from "./plan.ts";
 import type { Plant } from "./plants.ts";
 import { addTotals, noTotals, type Totals } from "./totals.ts";
@@ -28,9 +29,15 @@ export function runSeed(
   const plan = drawPlan(dice);
   note("plan", plan);
   try {
+    let source: World | undefined;
     while (mine.steps < steps) {
       const trouble = dice.between(...plan.troubleSteps);
-      new World({ dice, plan, plant, totals: mine, note }).run(Math.min(trouble, steps - mine.steps));
+      const world: World = new World({ dice, plan, plant, totals: mine, note, source });
+      world.run(Math.min(trouble, steps - mine.steps));
+      // Another session of the two takes what one of those before it left.
+      const sources = [world, source].filter((one) => one?.isSource);
+      source = dice.chance(0.2) ? undefined : sources[dice.below(sources.length)];
+      if (source === undefined && dice.chance(0.2)) outlive(world);
     }
   } catch (error) {
     const step = mine.steps;

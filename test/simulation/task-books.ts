@@ -86,6 +86,22 @@ export class TaskBooks {
     return true;
   }
 
+  knows(task_id: string): boolean {
+    return this.#tasks.has(task_id);
+  }
+
+  isAnswered(task_id: string): boolean {
+    const { end } = this.#tasks.get(task_id) ?? {};
+    return end !== undefined && end !== "cancelled";
+  }
+
+  /** A dead letter opens its task here. */
+  redriven(side: Side, data: string): void {
+    const { task_id, deadline } = JSON.parse(data) as { task_id: string; deadline?: string };
+    const dueAt = deadline === undefined ? Number.POSITIVE_INFINITY : Date.parse(deadline) + limits.deadlineGraceMs;
+    this.#tasks.set(task_id, { requester: side, request: data, dueAt, cancelling: false, repeats: [], seq: 0 });
+  }
+
   /** A request is on its way to its performer. */
   sent(task_id: string, seq: number): void {
     const task = this.#tasks.get(task_id);
@@ -182,5 +198,5 @@ export class TaskBooks {
   }
 }
 
-/** What makes a repetition the same request: the deadline does not count. */
-const bare = (data: string): string => data.replace(/,"deadline":"[^"]*"/, "");
+/** What makes a repetition the same request: the deadline does not count, nor that the broker gave it again. */
+const bare = (data: string): string => data.replace(/,"deadline":"[^"]*"/, "").replace(',"redelivered":true', "");

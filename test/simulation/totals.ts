@@ -20,6 +20,11 @@ export const noTotals = () => ({
   reattached: 0,
   attachesRepeated: 0,
   resumes: 0,
+  /** Sessions of which nothing is left. */
+  forgotten: 0,
+  /** Calls to redrive, and the dead letters that went. */
+  redrives: 0,
+  redriven: 0,
   /** Reports of usage. */
   reports: 0,
   /** Sessions that ended as gap, epoch_mismatch or unknown, after older storage came back. */
@@ -45,6 +50,8 @@ export function missingWork(totals: Totals): string[] {
     hibernations: steps / 1_000,
     resumes: steps / 1_000,
     reports: steps / 1_000,
+    redriven: steps / 10_000,
+    forgotten: steps / 20_000,
     rollbacks: steps / 200_000,
     deaths: steps / 20_000,
     recoveries: steps / 40_000,

@@ -33,3 +33,11 @@ export const honestEnds = new Set([
   "agent_offline",
   "offer_expired",
 ]);
+/** Why a call to redrive may be refused: the other session is not open yet or any more, or another one took what is left. */
+export const honestRefusals = new Set([
+  "session_unknown",
+  "session_not_active",
+  "session_closed",
+  "redrive_mismatch",
+  "redrive_conflict",
+]);
