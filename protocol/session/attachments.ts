@@ -138,13 +138,29 @@ export class Attachments {
    * memory is lost: else each would set the other going for ever. (The record is written anyway, by whoever resumes.)
    */
   #settleDoubt(record: SessionRecord, side: Side): void {
+    if (this.#out.now - doubtedAt(record, side) >= limits.ackStallMs) this.#ask(record, side);
+  }
+
+  /** Whether what a side acknowledged may be forgotten with this object's memory, and it was told to say it again. */
+  #ask(record: SessionRecord, side: Side): boolean {
     const { sent, acked } = this.#directions[otherSide(side)].out;
+    if (!this.#doubt[side] || sent === acked || record.attach[side] === null) return false;
     const { now } = this.#out;
     const [a, b] = record.doubted ?? [0, 0];
-    if (!this.#doubt[side] || sent === acked || now - (side === 0 ? a : b) < limits.ackStallMs) return;
     this.#doubt[side] = false;
     record.doubted = side === 0 ? [now, b] : [a, now];
     this.#out.error(record, side, "relay_lost");
+    return true;
+  }
+
+  /**
+   * D1. Once before it ends a session that was idle, for what is not acknowledged by then is a dead letter. The record is stored by
+   * whoever asks.
+   * @param idleAt since when it may end
+   */
+  asksBeforeEnd(record: SessionRecord, idleAt: number): boolean {
+    const asked = ([0, 1] as const).map((side) => doubtedAt(record, side) < idleAt && this.#ask(record, side));
+    return asked.includes(true);
   }
 
   /** What an agent without memory must know of its own past; everything after what it took is sent again (A8). */
@@ -169,3 +185,6 @@ export class Attachments {
     this.#out.changed();
   }
 }
+
+/** When a side was last told that something may be lost on its way to it. */
+const doubtedAt = ({ doubted }: SessionRecord, side: Side): number => doubted?.[side] ?? 0;

@@ -160,8 +160,9 @@ export class BrokerSession {
         if (record.timers.index === undefined) this.#out.erase(record.session_id);
       } else {
         const idleAt = (lastWorkAt ?? record.created_at) + limits.sessionIdleMs;
-        if (idleAt <= now) this.#life.end(record, "expire", { reason: "session_expired" });
-        else record.timers.idle = idleAt;
+        if (idleAt > now) record.timers.idle = idleAt;
+        else if (this.#attachments.asksBeforeEnd(record, idleAt)) record.timers.idle = now + limits.ackStallMs;
+        else this.#life.end(record, "expire", { reason: "session_expired" });
         this.#out.changed();
       }
     }

@@ -56,6 +56,57 @@ describe("a broker that lost its memory", () => {
   });
 });
 
+describe("an idle session that expires", () => {
+  /** Five messages, all acknowledged; then nothing for a day, and a broker without memory. */
+  function idle(attached: boolean): Raw {
+    const link = Raw.accepted();
+    link.now = 1_700_000_000_000;
+    link.say(link.a, ...link.messages(1, 5));
+    link.say(link.b, link.ack(5));
+    deafen(link.a, link.b);
+    if (!attached) link.event((broker) => broker.detached(1, link.b.attach, link.now));
+    link.evict();
+    link.now += limits.sessionIdleMs;
+    link.wake();
+    return link;
+  }
+  const deadLetters = ({ broker }: Raw) => broker.progress[0].waiting;
+
+  it("[A9, D1, N11] asks first what was acknowledged: what was is no dead letter", () => {
+    const link = idle(true);
+    expect(link.store.record?.state).toBe("active");
+    expect([errorsOf(link.a), errorsOf(link.b)]).toEqual([[], relayLost]);
+    link.say(link.b, link.resume(5, 1, 1, { ack: 5 }));
+    link.evict();
+    link.now += limits.ackStallMs;
+    link.wake();
+    expect(link.store.record?.state).toBe("expired");
+    expect(deadLetters(link)).toBe(0);
+  });
+
+  it("[A9, D1] asks once: who does not answer, and who is away, leaves dead letters", () => {
+    const silent = idle(true);
+    silent.evict();
+    silent.now += limits.ackStallMs;
+    silent.wake();
+    expect(silent.store.record?.state).toBe("expired");
+    expect(deadLetters(silent)).toBe(5);
+
+    const away = idle(false);
+    expect(away.store.record?.state).toBe("expired");
+    expect(deadLetters(away)).toBe(5);
+  });
+
+  it("[N11] whose broker remembers expires at once", () => {
+    const link = Raw.accepted();
+    link.say(link.a, link.message(1));
+    link.now += limits.sessionIdleMs;
+    link.wake();
+    expect(link.store.record?.state).toBe("expired");
+    expect(errorsOf(link.b)).toEqual([]);
+  });
+});
+
 describe("a client", () => {
   const half = (link: Link) => {
     if (link.a.session === undefined || link.b.session === undefined) throw new Error("no session");
