@@ -68,8 +68,10 @@ export class End {
   }
 
   #watch(): void {
-    const { clock } = this.#world;
-    clock.after(limits.ackStallMs / 4, () => {
+    const { clock, calm } = this.#world;
+    const { state, oldestInFlight, awaited } = this.session ?? {};
+    const isIdle = calm && state === "ready" && oldestInFlight === undefined && awaited === undefined;
+    clock.after(isIdle ? limits.deliveryStallMs : limits.ackStallMs / 4, () => {
       if (this.ended || this.#world.over) return;
       this.#watch();
       if (this.session === undefined) return;

@@ -245,6 +245,13 @@ export class Oracle extends Hearing {
     const { store } = host;
     const wrong = this.tasks.unfinished(store, (detail) => (this.world.totals.tasksEnded += detail));
     if (wrong !== undefined) this.fails("each task reaches exactly one terminal state", wrong);
+    for (const side of sides) {
+      const { known } = this.ledgers[otherSide(side)];
+      const { taken } = this.diaries[side];
+      const isHere = this.world.ends[side].life === "alive" && store.record?.state === "expired";
+      if (isHere && !this.wasRolledBack && known < taken)
+        this.fails("what was acknowledged is no dead letter", `${this.name(side)} took ${taken}, known are ${known}`);
+    }
     const lost = this.world.source && lostLetter(this.world.source);
     if (lost !== undefined) this.fails("a dead letter goes once, or stays listed", lost);
     const unmetered = this.wasRolledBack ? undefined : meter.misses(this.#tally.usage(this.tasks.opened));

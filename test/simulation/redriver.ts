@@ -31,18 +31,12 @@ export class Redriver {
     const { clock, dice } = this.#world;
     const wait = this.#world.calm ? 1_000 : dice.magnitude(10, 5_000);
     clock.after(wait, () => {
-      const { over, calm, ends } = this.#world;
-      if (over || (calm && ends.some(({ life }) => life === "gone"))) return;
+      const { over, calm, ends, host } = this.#world;
+      const isOwed = this.#source.unsettled(side) !== undefined;
+      if (over || (calm && (!isOwed || ends.some(({ life }) => life === "gone")))) return;
       this.#plan(side);
-      if (!calm || this.#isOwed(side)) this.#call(side);
+      if (!calm || host.store.record?.state === "active") this.#call(side);
     });
-  }
-
-  /** Something did not go yet, or its source does not know that it went. */
-  #isOwed(side: Side): boolean {
-    const { host, ends } = this.#world;
-    const isReady = host.store.record?.state === "active" && ends.every(({ ended }) => !ended);
-    return isReady && this.#source.unsettled(side) !== undefined;
   }
 
   #call(side: Side): void {

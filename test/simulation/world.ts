@@ -186,9 +186,12 @@ export class World {
       [quiet * 1.5, () => this.#leave()],
       [quiet * 2, () => this.#askOnceMore()],
     ];
+    // Some sessions nobody closes: they expire.
+    if (this.dice.chance(0.1)) phases.splice(1, 1);
+    const isClosed = phases.length === 4;
     for (let i = 0; !this.#isOver || !this.host.isTold; i++) {
       const passed = this.clock.now - started;
-      const late = bothLive && !this.oracle.wasRolledBack && passed > healMsMax;
+      const late = bothLive && isClosed && !this.oracle.wasRolledBack && passed > healMsMax;
       if (i === healStepsMax || late) this.oracle.stuck(`after ${i} steps and ${passed} ms`);
       if (i % 50 === 0) for (const end of this.ends) end.app.finish();
       if (passed > (phases[0]?.[0] ?? Number.POSITIVE_INFINITY)) phases.shift()?.[1]();
