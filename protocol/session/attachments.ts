@@ -138,7 +138,7 @@ export class Attachments {
    * memory is lost: else each would set the other going for ever. (The record is written anyway, by whoever resumes.)
    */
   #settleDoubt(record: SessionRecord, side: Side): void {
-    if (this.#out.now - doubtedAt(record, side) >= limits.ackStallMs) this.#ask(record, side);
+    if (this.#out.now - (record.doubted?.[side] ?? 0) >= limits.ackStallMs) this.#ask(record, side);
   }
 
   /** Whether what a side acknowledged may be forgotten with this object's memory, and it was told to say it again. */
@@ -153,14 +153,12 @@ export class Attachments {
     return true;
   }
 
-  /**
-   * D1. Once before it ends a session that was idle, for what is not acknowledged by then is a dead letter. The record is stored by
-   * whoever asks.
-   * @param idleAt since when it may end
-   */
-  asksBeforeEnd(record: SessionRecord, idleAt: number): boolean {
-    const asked = ([0, 1] as const).map((side) => doubtedAt(record, side) < idleAt && this.#ask(record, side));
-    return asked.includes(true);
+  /** D1. Before a session that was idle ends: what is not acknowledged by then is a dead letter. */
+  asksBeforeEnd(record: SessionRecord): boolean {
+    const asked = ([0, 1] as const).map((side) => this.#ask(record, side));
+    if (!asked.includes(true)) return false;
+    record.asked_at = this.#out.now;
+    return true;
   }
 
   /** What an agent without memory must know of its own past; everything after what it took is sent again (A8). */
@@ -185,6 +183,3 @@ export class Attachments {
     this.#out.changed();
   }
 }
-
-/** When a side was last told that something may be lost on its way to it. */
-const doubtedAt = ({ doubted }: SessionRecord, side: Side): number => doubted?.[side] ?? 0;

@@ -159,9 +159,11 @@ export class BrokerSession {
         this.#out.changed();
         if (record.timers.index === undefined) this.#out.erase(record.session_id);
       } else {
-        const idleAt = (lastWorkAt ?? record.created_at) + limits.sessionIdleMs;
-        if (idleAt > now) record.timers.idle = idleAt;
-        else if (this.#attachments.asksBeforeEnd(record, idleAt)) record.timers.idle = now + limits.ackStallMs;
+        const workAt = lastWorkAt ?? record.created_at;
+        const idleAt = workAt + limits.sessionIdleMs;
+        const isAsked = record.asked_at !== undefined && workAt <= record.asked_at;
+        if (idleAt > now && !isAsked) record.timers.idle = idleAt;
+        else if (!isAsked && this.#attachments.asksBeforeEnd(record)) record.timers.idle = now + limits.ackStallMs;
         else this.#life.end(record, "expire", { reason: "session_expired" });
         this.#out.changed();
       }

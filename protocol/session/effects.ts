@@ -79,6 +79,8 @@ export interface SessionRecord {
   attach: [AttachKey | null, AttachKey | null];
   /** When each side was last told that something may be lost on its way to it (A9; epoch milliseconds). */
   doubted?: [number, number];
+  /** When its sides were last asked what they have, before it expires (epoch milliseconds). */
+  asked_at?: number;
   /** Sides that asked for PAUSE. */
   paused: [boolean, boolean];
   /** Who closed, and the `seq` of its SESSION_CLOSE towards the other side. */

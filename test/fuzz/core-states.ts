@@ -71,8 +71,7 @@ const ways = {
   expired: () => {
     const link = Raw.accepted();
     busy(link);
-    link.now += limits.sessionIdleMs;
-    link.wake();
+    link.expire();
     return link;
   },
   away: () => {

@@ -63,8 +63,8 @@ function play({ state, steps }: Case, hear: (by: 0 | 1 | 2, text: string) => voi
   }
   // Whatever it went through, it can be restored, and its end is one of the table's.
   link.evict();
-  link.now += 2 * limits.sessionIdleMs;
-  link.wake();
+  link.now += limits.sessionIdleMs;
+  link.expire();
   const ended = link.store.record?.state;
   must(ended === undefined || ["closed", "rejected", "expired"].includes(ended), `a session that stays ${ended}`);
 }

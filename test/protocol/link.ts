@@ -7,6 +7,7 @@ import { otherSide } from "../../protocol/session/tasks.ts";
 import { conformClient, decodeBrokerFrame } from "../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, FromBroker, SessionEnvelope } from "../../protocol/wire/envelope.ts";
 import { uuidv7 } from "../../protocol/wire/ids.ts";
+import { limits } from "../../protocol/wire/limits.ts";
 import { isRowEffect, Store } from "./store.ts";
 
 let counter = 0;
@@ -135,6 +136,14 @@ export class Link {
   /** The alarm rings now. */
   wake(): void {
     this.event((broker) => broker.wake(this.store.lastWorkAt(), this.now));
+  }
+
+  /** A day passes without work; whoever is asked before the end what it has (A9) says nothing. */
+  expire(): void {
+    this.now += limits.sessionIdleMs;
+    this.wake();
+    this.now += limits.ackStallMs;
+    this.wake();
   }
 
   #deliver(to: 0 | 1, attach: string, frames: string[]): void {

@@ -138,8 +138,7 @@ describe.each(memories)("dead letters at their target (evicting: $evicting)", (o
   it("the source remembers where they went", () => {
     const link = Raw.accepted(options);
     link.say(link.a, ...link.messages(1, 9));
-    link.now += limits.sessionIdleMs + 1;
-    link.wake();
+    link.expire();
     const [one, two] = [mint(), mint()];
     const note = (target: string, after: number, through: number) =>
       link.event((broker) => broker.redriving(0, target, after, through, link.now));

@@ -28,6 +28,8 @@ async function ring(duo: Duo, afterMs: number, alive = false): Promise<void> {
 /** Nobody said anything for a day. */
 async function expire(duo: Duo): Promise<void> {
   await ring(duo, limits.sessionIdleMs + 1000, true);
+  // Who lost its memory asks before the end what was acknowledged (A9), and nobody answers here.
+  if (duo.a.way.evicts) await ring(duo, limits.sessionIdleMs + limits.ackStallMs + 2000, true);
   await duo.a.socket.next("SESSION_CLOSED");
   await duo.indexed("expired");
 }
