@@ -4,9 +4,9 @@
 # counts when it is stored and acknowledged; the last line is JSON. Needs a running broker and two certified agents.
 #
 #   ruby bench/sdk/ruby.rb --url wss://localhost:8443 --ca ca.pem --sender FOLDER --receiver FOLDER [--messages N]
-#                          [--in-flight 256] [--bytes 512]
+#                          [--in-flight 256] [--bytes 512] [--direct]
 #
-# FOLDER holds an agent's cert.pem and key.pem.
+# FOLDER holds an agent's cert.pem and key.pem, and is called as the agent is.
 
 require 'json'
 require 'optparse'
@@ -21,11 +21,15 @@ OptionParser.new do |parser|
   parser.on('--messages N', Integer)
   parser.on('--in-flight N', Integer)
   parser.on('--bytes N', Integer)
+  parser.on('--direct')
   parser.on('--role ROLE')
 end.parse!(into: options)
 
 credentials = lambda do |folder|
-  { url: options[:url], ca: options[:ca], certificate: "#{folder}/cert.pem", key: "#{folder}/key.pem", recover: false }
+  {
+    url: options[:url], ca: options[:ca], certificate: "#{folder}/cert.pem", key: "#{folder}/key.pem",
+    direct: options.fetch(:direct, false), recover: false
+  }
 end
 
 # Reads until its input ends: the process that started it has gone.
@@ -62,7 +66,7 @@ IO.popen([RbConfig.ruby, __FILE__, '--role', 'receiver', *flags], 'r+') do |rece
   raise 'the receiver did not start' unless receiver.gets&.strip == 'ready'
 
   Agentworks.connect(**credentials.call(options[:sender])) do |agent|
-    agent.open(agent.agents.map(&:agent).find { |id| options[:receiver].end_with?("/#{id}") }) do |session|
+    agent.open(File.basename(options[:receiver])) do |session|
       content = 'x' * options[:bytes]
       # The first messages warm up every code path, and are not counted.
       send_all(session, options[:messages] / 10, options[:'in-flight'], content)

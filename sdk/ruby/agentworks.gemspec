@@ -11,7 +11,7 @@ Gem::Specification.new do |spec|
   spec.authors = ['The agentworks authors']
   spec.license = 'MIT'
   spec.required_ruby_version = '>= 3.0'
-  spec.files = Dir.chdir(__dir__) { Dir['lib/**/*.rb', 'sig/**/*.rbs', 'README.md'] }
+  spec.files = Dir.chdir(__dir__) { Dir['lib/**/*.rb', 'sig/**/*.rbs', 'README.md', 'LICENSE'] }
   spec.metadata = { 'rubygems_mfa_required' => 'true' }
   spec.add_dependency 'websocket', '~> 1.2', '>= 1.2.9'
 end

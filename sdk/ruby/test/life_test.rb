@@ -232,6 +232,14 @@ class LifeTest < AgentTest
     assert_raises(Interrupt) { Agentworks.connect(**given) { raise Interrupt } }
   end
 
+  def test_serve_ends_at_an_interrupt_without_an_error
+    planner = connect('planner')
+    serving = Thread.new { planner.serve }
+    Thread.pass until serving.status == 'sleep'
+    serving.raise(Interrupt)
+    assert_same planner, serving.value
+  end
+
   def test_a_status_reader_that_is_closed_hears_no_more
     planner = connect('planner')
     connect('analyst')

@@ -96,6 +96,14 @@ module Agentworks
       self
     end
 
+    # The same, for programs that people and supervisors end: Ctrl-C and SIGTERM end the wait without an error. Then drain, or let the block of
+    # `connect` do it.
+    def serve
+      join
+    rescue SignalException
+      self
+    end
+
     # Leaves in good order: refuses what is new, waits for running handlers, closes every session, waits until everything sent is stored, then
     # closes the connection. Waits for handlers and the broker as long as it takes.
     # @param timeout [Numeric, nil] seconds, after which what is still open is closed at once
