@@ -1,22 +1,24 @@
-"""Why the broker refused an upgrade: the problem+json that it answered with."""
+"""Why the broker refused an upgrade: the problem+json that it answered with, read out of what ``websockets`` raises."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import ssl
-from typing import Optional
-from urllib.parse import SplitResult
+from typing import Any, Callable, Optional
 
 from .error import AgentworksError, said_error
 
 _problem_bytes_max = 64 * 1024
-_patience_s = 10.0
 
 
-def _error_of(status: int, body: bytes) -> AgentworksError:
+def refusal_of(error: Exception) -> Optional[AgentworksError]:
+    """What an exception of ``websockets.connect`` says about an answer that is no upgrade; None when there was no
+    answer at all."""
+    response = getattr(error, "response", error)
+    status = getattr(response, "status_code", None)
+    if not isinstance(status, int):
+        return None
     try:
-        parsed = json.loads(body)
+        parsed = json.loads(getattr(response, "body", None) or b"")
     except ValueError:
         parsed = None
     said = parsed if isinstance(parsed, dict) else {}
@@ -36,50 +38,26 @@ def _error_of(status: int, body: bytes) -> AgentworksError:
     )
 
 
-async def refusal_of(
-    error: Exception, url: SplitResult, subprotocol: str, tls: ssl.SSLContext
-) -> Optional[AgentworksError]:
-    """What an exception of ``websockets.connect`` says about an answer that is no upgrade; None when there was no
-    answer at all.
+def protocol_that_keeps_answers() -> Callable[..., Any]:
+    """For ``websockets`` before 14, which leaves the body of a refusal unread: a ``create_protocol`` that reads it, and
+    puts it with the exception. Later versions do so themselves."""
+    from websockets.legacy.client import WebSocketClientProtocol
 
-    Newer versions of ``websockets`` keep the answer's body. Older ones (before 14) drop it: then the same is asked once
-    more, by hand.
-    """
-    response = getattr(error, "response", None)
-    status = getattr(response, "status_code", None) or getattr(error, "status_code", None)
-    if not isinstance(status, int):
-        return None
-    body = getattr(response, "body", None)
-    if isinstance(body, (bytes, bytearray)):
-        return _error_of(status, bytes(body))
-    try:
-        return await asyncio.wait_for(_ask_again(status, url, subprotocol, tls), _patience_s)
-    except (OSError, EOFError, ValueError, asyncio.TimeoutError):
-        return _error_of(status, b"")
+    class Protocol(WebSocketClientProtocol):
+        _body = b""
 
+        async def read_http_response(self) -> Any:
+            status, headers = await super().read_http_response()
+            if status != 101:
+                length = int(headers.get("Content-Length", "0"))
+                self._body = await self.reader.readexactly(min(length, _problem_bytes_max))
+            return status, headers
 
-async def _ask_again(status: int, url: SplitResult, subprotocol: str, tls: ssl.SSLContext) -> AgentworksError:
-    host = url.hostname or ""
-    reader, writer = await asyncio.open_connection(host, url.port or 443, ssl=tls, limit=_problem_bytes_max)
-    try:
-        head = [
-            f"GET {url.path} HTTP/1.1",
-            f"Host: {url.netloc}",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-            f"Sec-WebSocket-Protocol: {subprotocol}",
-        ]
-        writer.write(("\r\n".join(head) + "\r\n\r\n").encode("ascii"))
-        answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        again = int(answer[0].split(" ")[1])
-        if again < 300:  # It would be let in now: the refusal was a passing one.
-            return _error_of(503, b"")
-        headers = dict(line.lower().split(":", 1) for line in answer[1:] if ":" in line)
-        length = int(headers.get("content-length", "0"))
-        if 0 < length <= _problem_bytes_max:
-            return _error_of(again, await reader.readexactly(length))
-        return _error_of(again, await reader.read(_problem_bytes_max))
-    finally:
-        writer.transport.abort()
+        async def handshake(self, *arguments: Any, **options: Any) -> None:
+            try:
+                await super().handshake(*arguments, **options)
+            except Exception as error:
+                setattr(error, "body", self._body)
+                raise
+
+    return Protocol

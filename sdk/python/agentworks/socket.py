@@ -17,7 +17,7 @@ from .error import AgentworksError, client_error, wire_error
 from .heartbeat import Heartbeat, Timing
 from .protocol.errors import CloseCode
 from .protocol.limits import FRAME_BYTES_MAX
-from .refusal import refusal_of
+from .refusal import protocol_that_keeps_answers, refusal_of
 
 _subprotocol = "agentworks.v1"
 HEARTBEAT = '{"type":"HEARTBEAT"}'
@@ -83,8 +83,12 @@ def _dialling(url: SplitResult, tls: ssl.SSLContext) -> Any:
         "open_timeout": _handshake_s_max,
         "close_timeout": _close_s_max,
     }
+    takes = inspect.signature(dial).parameters
+    # Before version 14 the body of a refusal would be left unread.
+    if "create_protocol" in takes:
+        options["create_protocol"] = protocol_that_keeps_answers()
     # From version 15 on it would else go through the proxy that the environment names.
-    if "proxy" in inspect.signature(dial).parameters:
+    if "proxy" in takes:
         options["proxy"] = None
     return dial(url.geturl(), **options)
 
@@ -156,7 +160,7 @@ class Socket:
         try:
             websocket = cast(_WebSocket, await _dialling(self._url, self._tls))
         except Exception as error:  # Whatever it is, it has not been opened.
-            return self._end(await self._not_opened(error))
+            return self._end(self._not_opened(error))
         if self._over:
             return await websocket.close(1000, "")
         self._websocket = websocket
@@ -212,7 +216,7 @@ class Socket:
             self._silence()
             self._events.socket_ended(self, end)
 
-    async def _not_opened(self, error: Exception) -> SocketEnd:
+    def _not_opened(self, error: Exception) -> SocketEnd:
         if isinstance(error, ssl.SSLCertVerificationError):
             why = (
                 f"The TLS handshake failed: {error.verify_message}. Give the CA that signed the broker's certificate "
@@ -225,7 +229,7 @@ class Socket:
                 f"Is there a broker with mutual TLS at {self._url.netloc}?"
             )
             return SocketEnd(_abnormal_closure, why, refused=client_error("broker_untrusted", why, error), cause=error)
-        refused = await refusal_of(error, self._url, _subprotocol, self._tls)
+        refused = refusal_of(error)
         if refused is not None:
             return SocketEnd(_abnormal_closure, refused.reason, refused=refused, cause=error)
         return SocketEnd(_abnormal_closure, str(error) or type(error).__name__, cause=error)

@@ -8,6 +8,8 @@ import unittest
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple, cast
 
+from agentworks import AgentworksError
+from agentworks.journal_records import JournalMemory, Owner, SessionMemory
 from agentworks.protocol import client, codec
 from agentworks.protocol.envelope import Envelope
 from agentworks.socket import HEARTBEAT
@@ -47,6 +49,9 @@ class Half:
             return client.ClientSession.accept(_line(start["offer"]), self._mint)
         if how == "recover":
             return client.ClientSession.recover(start["session_id"], start["peer"], self._mint)
+        if how == "recall":
+            lines = [codec.encode(line) for line in start.pop("lines")]
+            return client.ClientSession.recall(client.Remembered(lines=lines, **start), self._mint)
         metadata = codec.encode(start.pop("metadata")) if "metadata" in start else None
         return client.ClientSession.offer(start.pop("session_id"), start.pop("to", None), metadata, self._mint, **start)
 
@@ -67,6 +72,11 @@ class Half:
         elif did == "send":
             more = (step.get("in_reply_to"), step.get("traceparent"))
             return {**step, "seq": core.send(step["type"], step["id"], codec.encode(step["data"]), *more)}
+        elif did == "memory":
+            memory = core.remembered
+            lines = [json.loads(line) for line in memory.lines]
+            remembered = {name: value for name, value in memory._asdict().items() if name != "session_id"}
+            return {"do": "memory", **remembered, "lines": lines}
         else:
             return {"do": "facts", **self._facts()}
         return step
@@ -101,6 +111,26 @@ def _heard(event: client.Event) -> Dict[str, Any]:
     if isinstance(event, client.Ended):
         return {"kind": event.kind, "reason": event.reason}
     return {"kind": event.kind, **event._asdict()}
+
+
+def _remembered(session: SessionMemory) -> Dict[str, Any]:
+    """What a journal remembers of a session."""
+    it = session.remembered._asdict()
+    del it["is_closing"]
+    tasks = [
+        {"request": task.request, **({} if task.cancel is None else {"cancel": task.cancel})}
+        for task in session.tasks.values()
+    ]
+    return {
+        **it,
+        "lines": [json.loads(line) for line in it["lines"]],
+        "messages": session.messages,
+        "redelivered": session.redelivered,
+        "ahead": sorted(session.ahead),
+        "requested": list(session.requested),
+        "tasks": tasks,
+        **({} if session.closing is None else {"closing": session.closing._asdict()}),
+    }
 
 
 class Vectors(unittest.TestCase):
@@ -162,6 +192,22 @@ class Vectors(unittest.TestCase):
 
     def test_generated_sessions(self) -> None:
         self.replay(_read("generated/sessions.json.gz"))
+
+    def test_journals(self) -> None:
+        for case, named in self.cases(_read("journals.json"), "cases"):
+            with named:
+                if "damaged" in case:
+                    with self.assertRaises(AgentworksError) as raised:
+                        JournalMemory.read(case["text"].encode(), "it")
+                    self.assertEqual(raised.exception.reason, "journal_damaged")
+                    self.assertIn(f"Line {case['damaged']} of", raised.exception.detail)
+                    continue
+                memory = JournalMemory.read(case["text"].encode(), "it")
+                self.assertEqual(memory.owner, None if "owner" not in case else Owner(**case["owner"]))
+                self.assertEqual([_remembered(one) for one in memory.sessions.values()], case["sessions"])
+                # Written anew it says the same.
+                again = JournalMemory.read("".join(memory.text()).encode(), "it")
+                self.assertEqual([_remembered(one) for one in again.sessions.values()], case["sessions"])
 
     def replay(self, vectors: Dict[str, Any]) -> None:
         for case, named in self.cases(vectors, "cases"):
