@@ -340,9 +340,19 @@ class Agent:
                 continue
             session = self._sessions.get(envelope.get("session_id", ""))
             if session is not None and envelope["type"] != "SESSION_INIT":
-                session.receive(envelope)
+                self._give(session, envelope)
             else:
                 self._take(envelope, session)
+
+    def _give(self, session: Session, envelope: Envelope) -> None:
+        try:
+            session.receive(envelope)
+        except Exception as bug:
+            # It must not go unseen, and would come again with every new attachment: the session is what ends by it.
+            context = {"message": f"agentworks: {session} could not take an envelope", "exception": bug}
+            self._loop.call_exception_handler(context)
+            detail = "The session ended, for an envelope of it could not be taken."
+            session.end(ended_by(client_error("unreadable", detail, bug)))
 
     def _take(self, envelope: Envelope, session: Optional[Session]) -> None:
         kind = envelope["type"]

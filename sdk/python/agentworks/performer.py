@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import re
 import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterable, Optional
@@ -46,8 +47,19 @@ def _task_error_of(error: BaseException) -> TaskError:
     return {"reason": "handler_failed", "message": f"{type(error).__name__}: {error}"[:_message_chars_max]}
 
 
-def _deadline_of(text: Optional[str]) -> Optional[datetime]:
-    return None if text is None else datetime.fromisoformat(text.replace("Z", "+00:00"))
+#: Fractions of a second: `datetime` takes six digits of them.
+_fraction = re.compile(r"\.(\d+)")
+
+
+def deadline_of(text: Optional[str]) -> Optional[datetime]:
+    """A point of time in RFC 3339, as the protocol has it."""
+    if text is None:
+        return None
+    exact = _fraction.sub(lambda found: f".{found[1][:6]:0<6}", text.replace("Z", "+00:00"))
+    try:
+        return datetime.fromisoformat(exact)
+    except ValueError:  # A year that Python does not know. The broker obeys it all the same.
+        return None
 
 
 class _Stored:
@@ -74,7 +86,7 @@ class TaskContext:
         #: An earlier life of this agent may have begun it: check what it has done already, by ``id``.
         self.redelivered = redelivered
         #: When the broker ends the task, if the requester said so.
-        self.deadline = _deadline_of(data.get("deadline"))
+        self.deadline = deadline_of(data.get("deadline"))
         #: The requester does not want it any more, or the session ended. A coroutine is told by CancelledError; a plain
         #: function looks here. What is returned all the same still counts.
         self.cancelled = False

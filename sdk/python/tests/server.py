@@ -52,7 +52,14 @@ class Peer:
 
     def write(self, opcode: int, payload: bytes) -> None:
         head = bytes([128 | opcode])
-        size = bytes([len(payload)]) if len(payload) < 126 else struct.pack("!BH", 126, len(payload))
+        length = len(payload)
+        size = (
+            bytes([length])
+            if length < 126
+            else struct.pack("!BH", 126, length)
+            if length < 65536
+            else struct.pack("!BQ", 127, length)
+        )
         self._writer.write(head + size + payload)
 
     def say(self, text: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 import unittest
+from datetime import datetime, timezone
 from typing import List, Optional
 
 from agentworks import Backoff
@@ -15,6 +16,7 @@ from agentworks.content import json_of
 from agentworks.deferred import Deferred, rejected
 from agentworks.inbox import Inbox, Slot
 from agentworks.mint import mint
+from agentworks.performer import deadline_of
 from agentworks.protocol.ids import is_uuid, uuidv7
 from agentworks.protocol.streams import ReceiveStream, SendStream
 from agentworks.pulse import Pausing, Stall
@@ -89,6 +91,14 @@ class Pure(unittest.TestCase):
         arrived = ReceiveStream()
         arrived.last = 2
         self.assertEqual([arrived.judge(seq) for seq in (1, 2, 3, 4)], ["duplicate", "duplicate", "next", "gap"])
+
+    def test_a_deadline_is_read_whatever_the_digits_of_its_second(self) -> None:
+        for text, microsecond in [("2026-11-22T12:00:00.1Z", 100_000), ("2026-11-22T13:00:00.1234567+01:00", 123_456)]:
+            deadline = deadline_of(text)
+            assert deadline is not None
+            self.assertEqual(deadline, datetime(2026, 11, 22, 12, 0, 0, microsecond, timezone.utc))
+        self.assertIsNone(deadline_of(None))
+        self.assertIsNone(deadline_of("0000-01-01T00:00:00Z"))
 
     def test_content_is_measured_in_bytes_and_levels_whatever_is_in_its_strings(self) -> None:
         nested: object = '][}{\\"['
