@@ -13,4 +13,14 @@ export const bounds = {
   envelopesPageBytesMax: 2 * 1024 * 1024,
   /** One certificate in PEM; a usual one has 1,000 to 3,000 characters. */
   certificateCharsMax: 16_384,
+  auditPageMax: 100,
+  auditPageDefault: 50,
+  apiKeysPageMax: 100,
+  apiKeysPageDefault: 20,
+  /** Of things that people name: accounts, API keys. */
+  nameCharsMax: 100,
+  /** What a client's program says of itself is logged this far. */
+  userAgentCharsMax: 200,
+  /** A use of an API key is noted at most so often. */
+  lastUsedEveryMs: 3_600_000,
 } as const;

@@ -15,7 +15,7 @@ export const Fingerprint = z
   .string()
   .regex(/^[0-9a-f]{64}$/, "the SHA-256 of the certificate: 64 lower-case hex digits, no colons");
 
-const Time = z.iso.datetime().describe("RFC 3339, UTC");
+export const Time = z.iso.datetime().describe("RFC 3339, UTC");
 
 /** RFC 9457, with the members that ERROR frames have too. */
 export const Problem = z
@@ -32,6 +32,7 @@ export const Problem = z
     instance: z.string().optional(),
     issues: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
     supported: z.array(z.string()).optional(),
+    permission: z.string().optional().describe("the one that is missing"),
   })
   .meta({ id: "Problem" });
 
@@ -52,7 +53,6 @@ export const AgentPage = z.object({ agents: z.array(AgentEntry), next: AgentId.o
 
 export const RegisterCertificate = z
   .strictObject({
-    account: AccountId.default(defaultAccount),
     agent_id: AgentId,
     certificate: z.string().max(bounds.certificateCharsMax).describe("one X.509 certificate, PEM"),
   })
@@ -79,8 +79,6 @@ export const RevokedCertificate = z
     closed: z.int().describe("live sockets that were closed"),
   })
   .meta({ id: "RevokedCertificate" });
-
-export const AccountQuery = z.object({ account: AccountId.default(defaultAccount) });
 
 export const ChangeAgent = z.strictObject({ status: z.enum(standings) }).meta({ id: "ChangeAgent" });
 

@@ -2,6 +2,8 @@
 // Each is a function of `(db, …)` and issues a fixed number of D1 queries, which its docstring gives. None is on the message path.
 export type { Database } from "./database.ts";
 export * from "./queries/agents.ts";
+export * from "./queries/api-keys.ts";
+export * from "./queries/audit.ts";
 export * from "./queries/capabilities.ts";
 export * from "./queries/certificates.ts";
 export * from "./queries/sessions.ts";

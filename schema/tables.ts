@@ -1,6 +1,7 @@
 // The tables of D1: what is looked up (never what is on the message path). Times are epoch milliseconds.
 // After a change here run `npm run schema:generate`; migrations are generated, and never edited once applied anywhere.
 import { foreignKey, index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import type { Scope } from "./permissions.ts";
 
 /** A JSON Schema document; the broker stores it without judging it. */
 type JsonSchema = Record<string, unknown>;
@@ -99,4 +100,49 @@ export const sessions = sqliteTable(
     index("sessions_by_initiator").on(t.accountId, t.initiator, t.createdAt, t.id),
     index("sessions_by_responder").on(t.accountId, t.responder, t.createdAt, t.id),
   ],
+);
+
+/** Keys that programs ask the HTTP API with. The secret itself is nowhere: only its hash. */
+export const apiKeys = sqliteTable(
+  "api_keys",
+  {
+    id: text("id").primaryKey(),
+    accountId: text("account_id")
+      .notNull()
+      .references(() => accounts.id),
+    name: text("name").notNull(),
+    /** SHA-256 of the secret, 64 lower-case hex digits. */
+    secretHash: text("secret_hash").notNull(),
+    scopes: text("scopes", { mode: "json" }).$type<Scope[]>().notNull(),
+    createdBy: text("created_by").notNull(),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at"),
+    /** Up to an hour late: a use writes at most once an hour. */
+    lastUsedAt: integer("last_used_at"),
+    revokedAt: integer("revoked_at"),
+  },
+  (t) => [index("api_keys_by_account").on(t.accountId, t.createdAt, t.id)],
+);
+
+/** Every change of the control plane. Rows are only added: triggers refuse anything else (migration 0004). */
+export const auditLog = sqliteTable(
+  "audit_log",
+  {
+    /** UUIDv7: in the order of time. */
+    id: text("id").notNull(),
+    accountId: text("account_id").notNull(),
+    at: integer("at").notNull(),
+    /** `operator`, `key:<id>`, `agent:<agent_id>`. */
+    actor: text("actor").notNull(),
+    /** `<noun>.<verb>`: `api_key.create`. */
+    action: text("action").notNull(),
+    /** What was changed: the id of the noun. */
+    target: text("target").notNull(),
+    /** From where, as the edge knows it. */
+    address: text("address"),
+    userAgent: text("user_agent"),
+    /** What it was changed to; never a secret. */
+    detail: text("detail", { mode: "json" }).$type<Record<string, unknown>>(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.id] })],
 );

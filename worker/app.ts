@@ -5,6 +5,8 @@ import type { App } from "./env.ts";
 import { throughEdge } from "./identity/middleware.ts";
 import { internalProblem, issuesOf, problem } from "./problem.ts";
 import { agentRoutes } from "./routes/agents.ts";
+import { apiKeyRoutes } from "./routes/api-keys.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { certificateRoutes } from "./routes/certificates.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
@@ -31,9 +33,11 @@ export function createApp(): OpenAPIHono<App> {
   sessionRoutes(app);
   agentRoutes(app);
   certificateRoutes(app);
+  apiKeyRoutes(app);
+  auditRoutes(app);
 
   app.openAPIRegistry.registerComponent("securitySchemes", "clientCertificate", { type: "mutualTLS" });
-  app.openAPIRegistry.registerComponent("securitySchemes", "adminToken", { type: "http", scheme: "bearer" });
+  app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", { type: "http", scheme: "bearer" });
   // Not by `app.doc31`, which answers its own failure with the bare error.
   const document = () => app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "agentworks", version } });
   app.get("/v1/openapi.json", (c) => c.json(document()));

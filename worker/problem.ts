@@ -9,10 +9,10 @@ export type Issue = { path: string; message: string };
 
 const title = (reason: string) => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}`.replaceAll("_", " ");
 
-/** The body of a problem. `more` is what only this occurrence knows: `issues`, `supported`, `instance`. */
+/** The body of a problem. `more` is what only this occurrence knows: `issues`, `supported`, `permission`, `instance`. */
 export function problemBody(
   reason: ErrorReason,
-  more: { issues?: Issue[]; supported?: string[]; instance?: string } = {},
+  more: { issues?: Issue[]; supported?: string[]; permission?: string; instance?: string } = {},
 ): ProblemBody {
   const { status } = errors[reason];
   const shared: ErrorBody = errorBody(reason);

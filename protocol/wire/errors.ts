@@ -314,7 +314,32 @@ export const errors = {
     "The client certificate is not registered for an agent. Register its fingerprint.",
   ),
   agent_suspended: fault("permission_denied", 403, "request", "The agent or its account is suspended."),
-  admin_required: fault("unauthenticated", 401, "request", "Send `Authorization: Bearer <admin token>`."),
+  credentials_required: fault(
+    "unauthenticated",
+    401,
+    "request",
+    "Send `Authorization: Bearer <API key>`, or, where agents may ask, connect with a client certificate.",
+  ),
+  credentials_invalid: fault(
+    "unauthenticated",
+    401,
+    "request",
+    "That is no credential of this broker. Check the API key; make a new one if it is lost.",
+  ),
+  api_key_expired: fault("unauthenticated", 401, "request", "The API key has expired. Make a new one."),
+  api_key_revoked: fault("unauthenticated", 401, "request", "The API key was revoked. Make a new one."),
+  account_suspended: fault(
+    "permission_denied",
+    403,
+    "request",
+    "The account is suspended. Ask whoever runs the broker.",
+  ),
+  permission_denied: fault(
+    "permission_denied",
+    403,
+    "request",
+    "The credential is good and does not allow this; `permission` says what is missing. Use one that has it.",
+  ),
 
   // --- HTTP: the rest
   subprotocol_required: fault(
@@ -330,6 +355,8 @@ export const errors = {
     "The request does not fit its schema; `issues` says where.",
   ),
   route_unknown: fault("not_found", 404, "request", "No such route. GET /v1/openapi.json lists them."),
+  account_not_found: fault("not_found", 404, "request", "No account of that name."),
+  api_key_not_found: fault("not_found", 404, "request", "No API key of that id."),
   certificate_not_found: fault("not_found", 404, "request", "No certificate with that fingerprint."),
   agent_not_found: fault("not_found", 404, "request", "No agent of that name."),
   certificate_taken: fault("already_exists", 409, "request", "That certificate is registered for another agent."),

@@ -1,9 +1,10 @@
 // Agents of an account: whether they exist, what they can do, when they came, whether they may. Everything is bounded to one account.
-import { and, asc, eq, exists, gt, inArray, sql } from "drizzle-orm";
+import { and, asc, eq, exists, gt, inArray, ne, sql } from "drizzle-orm";
 import type { Capability } from "../../protocol/wire/envelope.ts";
 import { bounds } from "../bounds.ts";
 import type { Database } from "../database.ts";
 import { agents, capabilities, certificates, type Standing } from "../tables.ts";
+import { type Author, audited } from "./audit.ts";
 import { withoutNulls } from "./capabilities.ts";
 
 /** An agent as lists show it. `last_connected_at` is epoch milliseconds, null when it never connected. */
@@ -62,15 +63,24 @@ export async function touchConnected(
 }
 
 /**
- * Suspends an agent, or makes it active again. Closing its live sockets is the caller's part. One query.
+ * Suspends an agent, or makes it active again, and logs it. Closing its live sockets is the caller's part. One batch.
  * @returns false when the account has no such agent.
  */
-export async function setAgentStatus(db: Database, account: string, agent: string, status: Standing): Promise<boolean> {
-  const changed = await db
-    .update(agents)
-    .set({ status })
-    .where(and(eq(agents.accountId, account), eq(agents.id, agent)))
-    .returning({ id: agents.id });
+export async function setAgentStatus(
+  db: Database,
+  account: string,
+  agent: string,
+  status: Standing,
+  author: Author,
+): Promise<boolean> {
+  const own = and(eq(agents.accountId, account), eq(agents.id, agent));
+  const otherwise = sql`exists (select 1 from ${agents} where ${own} and ${ne(agents.status, status)})`;
+  const action = status === "active" ? "agent.activate" : "agent.suspend";
+  const [, changed] = await db.batch([
+    // First: afterwards it has that status in any case, and a repetition is no change.
+    audited(db, author, { account, action, target: agent }, otherwise),
+    db.update(agents).set({ status }).where(own).returning({ id: agents.id }),
+  ]);
   return changed.length > 0;
 }
 

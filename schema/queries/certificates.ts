@@ -2,6 +2,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { accounts, agents, type CertificateStatus, certificates, type Standing } from "../tables.ts";
+import { type Author, audited } from "./audit.ts";
 
 /** Whose a certificate is, and whether each of the three may connect. Judging it is the caller's part. */
 export interface IdentityRecord {
@@ -43,8 +44,6 @@ export interface CertificateRecord {
   subject: string;
   notBefore: number;
   notAfter: number;
-  /** When it is registered. */
-  at: number;
   /** Makes the account too if there is none. */
   createAccount?: boolean;
 }
@@ -59,11 +58,16 @@ export interface CertificateRecord {
 export type Registration = "registered" | "unchanged" | "revoked" | "taken" | "account_unknown";
 
 /**
- * Registers a certificate for an agent, and the agent if the account has none of that name: all or nothing, in one batch.
- * Safe to repeat. An agent that is suspended stays so. Three queries.
+ * Registers a certificate for an agent, and the agent if the account has none of that name: all or nothing, in one batch,
+ * which is logged. Safe to repeat. An agent that is suspended stays so. Three queries.
  */
-export async function registerCertificate(db: Database, record: CertificateRecord): Promise<Registration> {
-  const { account, agent, fingerprint, at } = record;
+export async function registerCertificate(
+  db: Database,
+  record: CertificateRecord,
+  author: Author,
+): Promise<Registration> {
+  const { account, agent, fingerprint } = record;
+  const { at } = author;
   const owner = () =>
     db
       .select({ account: certificates.accountId, agent: certificates.agentId, status: certificates.status })
@@ -77,7 +81,10 @@ export async function registerCertificate(db: Database, record: CertificateRecor
   if (found === undefined && record.createAccount !== true) return "account_unknown";
 
   const { serial, subject, notBefore, notAfter } = record;
-  const [, , , after] = await db.batch([
+  const fresh = sql`not exists (select 1 from ${certificates} where ${eq(certificates.fingerprint, fingerprint)})`;
+  const detail = { agent_id: agent, not_after: notAfter };
+  const [, , , , after] = await db.batch([
+    audited(db, author, { account, action: "certificate.register", target: fingerprint, detail }, fresh),
     db.insert(accounts).values({ id: account, name: account, createdAt: at }).onConflictDoNothing(),
     db.insert(agents).values({ accountId: account, id: agent, createdAt: at }).onConflictDoNothing(),
     db
@@ -101,18 +108,25 @@ function judge(
 }
 
 /**
- * Revokes a certificate; repeating it keeps the first time. Closing live sockets is the caller's part. One query.
- * @returns whose it is, or undefined when there is none with that fingerprint
+ * Revokes a certificate, and logs it; repeating it keeps the first time. Closing live sockets is the caller's part. One batch.
+ * @returns the agent whose it is, or undefined when the account has none with that fingerprint
  */
 export async function revokeCertificate(
   db: Database,
+  account: string,
   fingerprint: string,
-  nowMs: number,
-): Promise<{ account: string; agent: string } | undefined> {
-  const [revoked] = await db
-    .update(certificates)
-    .set({ status: "revoked", revokedAt: sql`coalesce(${certificates.revokedAt}, ${nowMs})` })
-    .where(eq(certificates.fingerprint, fingerprint))
-    .returning({ account: certificates.accountId, agent: certificates.agentId });
-  return revoked;
+  author: Author,
+): Promise<string | undefined> {
+  const own = and(eq(certificates.fingerprint, fingerprint), eq(certificates.accountId, account));
+  const active = sql`exists (select 1 from ${certificates} where ${own} and ${eq(certificates.status, "active")})`;
+  const [, revoked] = await db.batch([
+    // First: afterwards it is revoked in any case, and a repetition is no change.
+    audited(db, author, { account, action: "certificate.revoke", target: fingerprint }, active),
+    db
+      .update(certificates)
+      .set({ status: "revoked", revokedAt: sql`coalesce(${certificates.revokedAt}, ${author.at})` })
+      .where(own)
+      .returning({ agent: certificates.agentId }),
+  ]);
+  return revoked[0]?.agent;
 }

@@ -1,9 +1,14 @@
-// The three checks that stand before routes, as Hono middleware: the edge's proof, an agent's identity, the administrator.
-import type { MiddlewareHandler } from "hono";
+// What stands before routes, as Hono middleware: the edge's proof, an agent's identity for upgrades, and who may what.
+import type { Context, MiddlewareHandler } from "hono";
+import { errors } from "../../protocol/wire/errors.ts";
+import { bounds } from "../../schema/bounds.ts";
+import type { Permission } from "../../schema/permissions.ts";
+import type { Author } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
 import { problem } from "../problem.ts";
 import { identify } from "./identity.ts";
-import { provesAdmin, provesEdge } from "./secrets.ts";
+import { authenticate } from "./principal.ts";
+import { provesEdge } from "./secrets.ts";
 
 /** Refuses what did not come through the edge, where an edge is configured. Before everything else, `/health` too. */
 export const throughEdge: MiddlewareHandler<App> = async (c, next) => {
@@ -19,9 +24,45 @@ export const identified: MiddlewareHandler<App> = async (c, next) => {
   return next();
 };
 
-/** Lets the administrator pass. */
-export const administrative: MiddlewareHandler<App> = async (c, next) => {
-  const authorization = c.req.raw.headers.get("Authorization");
-  if (await provesAdmin(c.env.ADMIN_TOKEN, authorization)) return next();
-  return problem(c, "admin_required", {}, { "WWW-Authenticate": 'Bearer realm="agentworks"' });
-};
+/** What a route asks of whoever calls it. */
+export interface Access {
+  /** What API keys, members and the operator need. */
+  permission: Permission;
+  /** Agents may, by their certificate, what concerns themselves; narrowing the answer to that is the handler's part. */
+  agents?: boolean;
+}
+
+/** Puts whoever asks into `c.var.principal`, or refuses: first those who are nobody, then those who may not. */
+export const guarded = ({ permission, agents = false }: Access): MiddlewareHandler<App> =>
+  async function guard(c, next) {
+    const asking = {
+      authorization: c.req.raw.headers.get("Authorization"),
+      cf: c.req.raw.cf,
+      account: c.req.query("account"),
+    };
+    const trust = { db: c.env.DB, operatorToken: c.env.ADMIN_TOKEN, now: Date.now() };
+    const principal = await authenticate(asking, trust);
+    if (typeof principal === "string") {
+      const unauthorized = errors[principal].status === 401;
+      return problem(c, principal, {}, unauthorized ? { "WWW-Authenticate": 'Bearer realm="agentworks"' } : {});
+    }
+    const may = principal.kind === "agent" ? agents : principal.permissions.has(permission);
+    if (!may) return problem(c, "permission_denied", { permission });
+    // Only the operator chooses an account. Whether there is one of that name is nobody else's business.
+    if (asking.account !== undefined && asking.account !== principal.account) {
+      return problem(c, "account_not_found");
+    }
+    c.set("principal", principal);
+    return next();
+  };
+
+/** Who changes something, for the audit log. Behind `guarded` only. */
+export function authorOf(c: Context<App>): Author {
+  const { headers } = c.req.raw;
+  return {
+    actor: c.var.principal.actor,
+    address: headers.get("CF-Connecting-IP"),
+    userAgent: headers.get("User-Agent")?.slice(0, bounds.userAgentCharsMax) ?? null,
+    at: Date.now(),
+  };
+}

@@ -1,4 +1,4 @@
-// Proof by a shared secret: the hop from the edge, and the administrator. Compared in a time that says nothing about either.
+// Proof by a shared secret: the hop from the edge, and the operator. Compared in a time that says nothing about either.
 
 /** Whether two strings are equal. Digests of equal length are compared, so that not even the secret's length shows. */
 export async function equalInConstantTime(a: string, b: string): Promise<boolean> {
@@ -17,12 +17,15 @@ export async function provesEdge(secret: string | undefined, proof: string | nul
   return secret !== "" && (await equalInConstantTime(secret, proof ?? ""));
 }
 
+/** The credential of a header `Authorization: Bearer …`; undefined where there is none of that form. */
+export function bearerOf(authorization: string): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
+}
+
 /**
- * Whether a request is the administrator's. Not configured: nobody is.
- * @param token `ADMIN_TOKEN`
- * @param authorization the header `Authorization`
+ * Whether a credential is the operator's. Not configured: nobody's is.
+ * @param token `ADMIN_TOKEN`; an empty one is a mistake of configuration, and proves nothing
  */
-export async function provesAdmin(token: string | undefined, authorization: string | null): Promise<boolean> {
-  const [, sent = ""] = /^Bearer +(\S+) *$/i.exec(authorization ?? "") ?? [];
+export async function provesAdmin(token: string | undefined, sent: string): Promise<boolean> {
   return token !== undefined && token !== "" && (await equalInConstantTime(token, sent));
 }

@@ -1,5 +1,5 @@
-// Certificates, for the administrator: register the one of an agent, revoke one and close what it opened.
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+// Certificates: register the one of an agent, revoke one and close what it opened.
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { drizzle } from "drizzle-orm/d1";
 import { closeCodes, type ErrorReason } from "../../protocol/wire/errors.ts";
 import {
@@ -11,18 +11,19 @@ import {
 } from "../../schema/http.ts";
 import { type Registration, registerCertificate, revokeCertificate } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
-import { administrative } from "../identity/middleware.ts";
+import { authorOf } from "../identity/middleware.ts";
 import { readCertificate } from "../identity/pem.ts";
 import { agentObject } from "../objects.ts";
-import { type Issue, problem } from "../problem.ts";
+import { problem } from "../problem.ts";
 import { json, problems } from "./responses.ts";
+import { guardedRoute } from "./route.ts";
+import { time } from "./times.ts";
 
-const register = createRoute({
+const register = guardedRoute({
   method: "post",
   path: "/v1/certificates",
   description: "Registers the certificate of an agent, and the agent if it is new. Safe to repeat.",
-  security: [{ adminToken: [] }],
-  middleware: [administrative] as const,
+  access: { permission: "certificates:write" },
   request: { body: { required: true, content: { "application/json": { schema: RegisterCertificate } } } },
   responses: {
     200: json(RegisteredCertificate, "it was registered for this agent before"),
@@ -31,48 +32,47 @@ const register = createRoute({
   },
 });
 
-const revoke = createRoute({
+const revoke = guardedRoute({
   method: "delete",
   path: "/v1/certificates/{fingerprint}",
   description: "Revokes a certificate for ever and closes the agent's live sockets (4403). Safe to repeat.",
-  security: [{ adminToken: [] }],
-  middleware: [administrative] as const,
+  access: { permission: "certificates:write" },
   request: { params: z.object({ fingerprint: Fingerprint }) },
   responses: { 200: json(RevokedCertificate, "it is revoked"), ...problems },
 });
 
-const refusals: Record<Exclude<Registration, "registered" | "unchanged">, [ErrorReason, Issue[]?]> = {
-  revoked: ["certificate_revoked"],
-  taken: ["certificate_taken"],
-  account_unknown: ["invalid_request", [{ path: "account", message: "no such account" }]],
+const refusals: Record<Exclude<Registration, "registered" | "unchanged">, ErrorReason> = {
+  revoked: "certificate_revoked",
+  taken: "certificate_taken",
+  account_unknown: "account_not_found",
 };
 
 export function certificateRoutes(app: OpenAPIHono<App>): void {
   app.openapi(register, async (c) => {
-    const { account, agent_id: agent, certificate: pem } = c.req.valid("json");
-    const at = Date.now();
+    const { account } = c.var.principal;
+    const { agent_id: agent, certificate: pem } = c.req.valid("json");
+    const author = authorOf(c);
     const unfit = (message: string) => problem(c, "invalid_request", { issues: [{ path: "certificate", message }] });
     const certificate = readCertificate(pem);
     if (certificate === undefined) return unfit("not exactly one X.509 certificate in PEM");
-    if (certificate.notAfter < at) return unfit("the certificate has expired");
+    if (certificate.notAfter < author.at) return unfit("the certificate has expired");
 
     const createAccount = account === defaultAccount;
-    const record = { account, agent, at, createAccount, ...certificate };
-    const outcome = await registerCertificate(drizzle(c.env.DB), record);
+    const record = { account, agent, createAccount, ...certificate };
+    const outcome = await registerCertificate(drizzle(c.env.DB), record, author);
     if (outcome !== "registered" && outcome !== "unchanged") {
-      const [reason, issues] = refusals[outcome];
-      return problem(c, reason, issues && { issues });
+      return problem(c, refusals[outcome]);
     }
     const { notBefore, notAfter, ...facts } = certificate;
-    const times = { not_before: new Date(notBefore).toISOString(), not_after: new Date(notAfter).toISOString() };
+    const times = { not_before: time(notBefore), not_after: time(notAfter) };
     return c.json({ account, agent_id: agent, ...facts, ...times }, outcome === "registered" ? 201 : 200);
   });
 
   app.openapi(revoke, async (c) => {
     const { fingerprint } = c.req.valid("param");
-    const owner = await revokeCertificate(drizzle(c.env.DB), fingerprint, Date.now());
-    if (owner === undefined) return problem(c, "certificate_not_found");
-    const { account, agent } = owner;
+    const { account } = c.var.principal;
+    const agent = await revokeCertificate(drizzle(c.env.DB), account, fingerprint, authorOf(c));
+    if (agent === undefined) return problem(c, "certificate_not_found");
     // An agent has one live connection. If it is by another of its certificates it is closed as well: it reads 4403 as
     // final, so the safe side costs a restart of that agent, and the other side would leave a revoked one connected.
     const closed = await agentObject(c.env, account, agent).disconnect(closeCodes.revoked, "certificate_revoked");

@@ -5,7 +5,7 @@ import { announcedLimits, limits } from "../../../protocol/wire/limits.ts";
 import { revokeCertificate } from "../../../schema/registry.ts";
 import { agentObject, sessionObject, upgradeRequest } from "../../../worker/objects.ts";
 import { subprotocol } from "../../../worker/routes/upgrades.ts";
-import { administer, ask, db, hour } from "../worker/fixtures.ts";
+import { administer, ask, author, db, hour } from "../worker/fixtures.ts";
 import { Agent, everyWay, multiplexed, plain, plainDirect, uuid } from "./agents.ts";
 import { Duo } from "./duo.ts";
 
@@ -138,7 +138,7 @@ it("[C6] a socket that opens in the moment of the revocation is closed 4403 all 
   const duo = await Duo.open(plain);
   const { account, name: agent, tls } = { account: "local", ...duo.a };
   // The Worker's check is behind us: what comes now is what it would hand to the objects.
-  await revokeCertificate(db, tls.certFingerprintSHA256, Date.now());
+  await revokeCertificate(db, account, tls.certFingerprintSHA256, author());
   const identity = { account, agent, fingerprint: tls.certFingerprintSHA256, expiresAt: Date.now() + hour };
   const doors = [
     [agentObject(env, account, agent), "/v1/connect"],

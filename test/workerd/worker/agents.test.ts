@@ -145,7 +145,7 @@ describe("PATCH /v1/agents/{agent_id}", () => {
 
   it("is the administrator's", async () => {
     for (const token of ["", "wrong", `${env.ADMIN_TOKEN}x`]) {
-      await expectProblem(await patch("twin", { status: "active" }, "", token), "admin_required");
+      await expectProblem(await patch("twin", { status: "active" }, "", token), "credentials_invalid");
     }
   });
 });

@@ -2,7 +2,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
-import { registerCertificate } from "../../../schema/registry.ts";
+import { type Author, registerCertificate } from "../../../schema/registry.ts";
 
 export const db = drizzle(env.DB);
 export const origin = "https://broker.example";
@@ -55,12 +55,15 @@ export const tlsOf = (fingerprint: string, otherwise: Record<string, unknown> = 
   ...otherwise,
 });
 
+/** Who changes what a test changes past the API. */
+export const author = (at = Date.now()): Author => ({ actor: "operator", address: null, userAgent: null, at });
+
 /** Registers an agent with a certificate of its own. */
 export async function newAgent(agent: string, account = "local"): Promise<{ agent: string; fingerprint: string }> {
   const fingerprint = freshFingerprint();
-  const times = { notBefore: Date.now() - hour, notAfter: Date.now() + hour, at: Date.now() };
+  const times = { notBefore: Date.now() - hour, notAfter: Date.now() + hour };
   const names = { account, agent, serial: "01", subject: `CN=${agent}` };
-  await registerCertificate(db, { ...names, fingerprint, ...times, createAccount: true });
+  await registerCertificate(db, { ...names, fingerprint, ...times, createAccount: true }, author());
   return { agent, fingerprint };
 }
 

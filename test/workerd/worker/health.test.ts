@@ -25,19 +25,23 @@ it("describes every route in openapi.json, with its security and its problems", 
     }),
   );
   expect(routes.sort()).toEqual([
-    "DELETE /v1/certificates/{fingerprint} adminToken",
+    "DELETE /v1/api-keys/{key_id} apiKey",
+    "DELETE /v1/certificates/{fingerprint} apiKey",
     "GET /health open",
-    "GET /v1/agents clientCertificate",
+    "GET /v1/agents apiKey,clientCertificate",
+    "GET /v1/api-keys apiKey",
+    "GET /v1/audit-log apiKey",
     "GET /v1/connect clientCertificate",
     "GET /v1/sessions clientCertificate",
     "GET /v1/sessions/{session_id} clientCertificate",
     "GET /v1/sessions/{session_id}/dead-letters clientCertificate",
     "GET /v1/sessions/{session_id}/timeline clientCertificate",
-    "PATCH /v1/agents/{agent_id} adminToken",
-    "POST /v1/agents/{agent_id}/drain adminToken",
-    "POST /v1/certificates adminToken",
+    "PATCH /v1/agents/{agent_id} apiKey",
+    "POST /v1/agents/{agent_id}/drain apiKey",
+    "POST /v1/api-keys apiKey",
+    "POST /v1/certificates apiKey",
     "POST /v1/sessions/{session_id}/dead-letters/redrive clientCertificate",
   ]);
-  expect(Object.keys(document.components.securitySchemes)).toEqual(["clientCertificate", "adminToken"]);
+  expect(Object.keys(document.components.securitySchemes)).toEqual(["clientCertificate", "apiKey"]);
   expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining(["Problem", "Agent", "AgentPage"]));
 });

@@ -10,6 +10,7 @@ import { createApp } from "../../../worker/app.ts";
 import type { Env } from "../../../worker/env.ts";
 import {
   ask,
+  author,
   certificateTime,
   db,
   freshFingerprint,
@@ -34,9 +35,15 @@ beforeAll(async () => {
 });
 afterEach(() => vi.restoreAllMocks());
 
+/** Where an API key would do as well, it is not a certificate that is missing. */
+const expected = (path: string, reason: ErrorReason): ErrorReason =>
+  reason === "certificate_required" && path.startsWith("/v1/agents") ? "credentials_required" : reason;
+
 async function expectRefusal(tls: unknown, reason: ErrorReason) {
   for (const path of guarded) {
-    for (const headers of [{}, upgradeHeaders]) await expectProblem(await ask(path, tls, { headers }), reason);
+    for (const headers of [{}, upgradeHeaders]) {
+      await expectProblem(await ask(path, tls, { headers }), expected(path, reason));
+    }
   }
 }
 
@@ -61,7 +68,7 @@ describe("an identity is refused", () => {
 
   it("with a certificate that was revoked in our registry", async () => {
     const { fingerprint } = await newAgent("revoked");
-    await revokeCertificate(db, fingerprint, Date.now());
+    await revokeCertificate(db, "local", fingerprint, author());
     await expectRefusal(tlsOf(fingerprint), "certificate_revoked");
   });
 
@@ -70,7 +77,7 @@ describe("an identity is refused", () => {
 
   it("with the certificate of a suspended agent", async () => {
     const { fingerprint } = await newAgent("suspended");
-    await setAgentStatus(db, "local", "suspended", "suspended");
+    await setAgentStatus(db, "local", "suspended", "suspended", author());
     await expectRefusal(tlsOf(fingerprint), "agent_suspended");
   });
 
@@ -86,7 +93,7 @@ describe("an identity is refused", () => {
       await ask("/v1/sessions/not-a-uuid", none, { headers: upgradeHeaders }),
       "certificate_required",
     );
-    await expectProblem(await ask("/v1/agents?limit=nonsense", none), "certificate_required");
+    await expectProblem(await ask("/v1/agents?limit=nonsense", none), "credentials_required");
   });
 
   it("by headers that pretend to be ours or the edge's", async () => {
@@ -99,7 +106,7 @@ describe("an identity is refused", () => {
     };
     for (const path of guarded) {
       const response = await ask(path, { certPresented: "0" }, { headers: { ...upgradeHeaders, ...forged } });
-      await expectProblem(response, "certificate_required");
+      await expectProblem(response, expected(path, "certificate_required"));
     }
   });
 });

@@ -16,7 +16,7 @@ import {
   touchConnected,
 } from "../../../schema/registry.ts";
 import { accounts, agents, capabilities, sessions } from "../../../schema/tables.ts";
-import { db, freshFingerprint, newAgent } from "./fixtures.ts";
+import { author, db, freshFingerprint, newAgent } from "./fixtures.ts";
 
 const account = "local";
 afterEach(() => vi.restoreAllMocks());
@@ -28,8 +28,8 @@ describe("identities", () => {
     const standing = { certificateStatus: "active", agentStatus: "active", accountStatus: "active" };
     expect(await findIdentity(db, fingerprint)).toEqual({ account, agent: "known", ...standing });
     expect(prepare).toHaveBeenCalledTimes(1);
-    await setAgentStatus(db, account, "known", "suspended");
-    await revokeCertificate(db, fingerprint, 1);
+    await setAgentStatus(db, account, "known", "suspended", author());
+    await revokeCertificate(db, account, fingerprint, author(1));
     const fallen = { ...standing, certificateStatus: "revoked", agentStatus: "suspended" };
     expect(await findIdentity(db, fingerprint)).toEqual({ account, agent: "known", ...fallen });
     expect(await findIdentity(db, freshFingerprint())).toBeUndefined();
@@ -39,7 +39,7 @@ describe("identities", () => {
     expect(await agentExists(db, account, "known")).toBe(true);
     expect(await agentExists(db, account, "unknown")).toBe(false);
     expect(await agentExists(db, "other", "known")).toBe(false);
-    expect(await setAgentStatus(db, "other", "known", "active")).toBe(false);
+    expect(await setAgentStatus(db, "other", "known", "active", author())).toBe(false);
   });
 
   it("notes a connection, unless the agent or its certificate may not connect any more", async () => {
@@ -50,9 +50,9 @@ describe("identities", () => {
     expect(await at()).toBe(20);
     const { fingerprint: other } = await newAgent("touched-other");
     expect(await touchConnected(db, account, "touched", 30, other)).toBe(false);
-    await revokeCertificate(db, fingerprint, 1);
+    await revokeCertificate(db, account, fingerprint, author(1));
     expect(await touchConnected(db, account, "touched", 30, fingerprint)).toBe(false);
-    await setAgentStatus(db, account, "touched", "suspended");
+    await setAgentStatus(db, account, "touched", "suspended", author());
     expect(await touchConnected(db, account, "touched", 30)).toBe(false);
     expect(await touchConnected(db, account, "unknown", 30)).toBe(false);
     expect(await at()).toBe(20);
@@ -60,34 +60,35 @@ describe("identities", () => {
 });
 
 describe("certificates", () => {
-  const record = { agent: "holder", serial: "01", subject: "CN=holder", notBefore: 1, notAfter: 2, at: 3 };
+  const record = { agent: "holder", serial: "01", subject: "CN=holder", notBefore: 1, notAfter: 2 };
 
   it("registers once, says `unchanged` then, `taken` to others, and never revives", async () => {
     const own = { ...record, account, fingerprint: freshFingerprint(), createAccount: true };
-    expect(await registerCertificate(db, own)).toBe("registered");
-    expect(await registerCertificate(db, own)).toBe("unchanged");
-    expect(await registerCertificate(db, { ...own, agent: "other" })).toBe("taken");
-    expect(await registerCertificate(db, { ...own, account: "elsewhere" })).toBe("taken");
+    expect(await registerCertificate(db, own, author(3))).toBe("registered");
+    expect(await registerCertificate(db, own, author(3))).toBe("unchanged");
+    expect(await registerCertificate(db, { ...own, agent: "other" }, author())).toBe("taken");
+    expect(await registerCertificate(db, { ...own, account: "elsewhere" }, author())).toBe("taken");
     expect(await agentExists(db, account, "other")).toBe(false);
-    expect(await revokeCertificate(db, own.fingerprint, 5)).toEqual({ account, agent: "holder" });
-    expect(await registerCertificate(db, own)).toBe("revoked");
-    expect(await revokeCertificate(db, freshFingerprint(), 5)).toBeUndefined();
+    expect(await revokeCertificate(db, "elsewhere", own.fingerprint, author(5))).toBeUndefined();
+    expect(await revokeCertificate(db, account, own.fingerprint, author(5))).toBe("holder");
+    expect(await registerCertificate(db, own, author(3))).toBe("revoked");
+    expect(await revokeCertificate(db, account, freshFingerprint(), author(5))).toBeUndefined();
   });
 
   it("makes an account only when told to, and leaves a suspended agent suspended", async () => {
     const first = { ...record, account: "made", fingerprint: freshFingerprint() };
-    expect(await registerCertificate(db, first)).toBe("account_unknown");
+    expect(await registerCertificate(db, first, author())).toBe("account_unknown");
     expect(await db.select().from(accounts).where(eq(accounts.id, "made"))).toEqual([]);
-    expect(await registerCertificate(db, { ...first, createAccount: true })).toBe("registered");
-    await setAgentStatus(db, "made", "holder", "suspended");
-    expect(await registerCertificate(db, { ...first, fingerprint: freshFingerprint() })).toBe("registered");
+    expect(await registerCertificate(db, { ...first, createAccount: true }, author())).toBe("registered");
+    await setAgentStatus(db, "made", "holder", "suspended", author());
+    expect(await registerCertificate(db, { ...first, fingerprint: freshFingerprint() }, author())).toBe("registered");
     expect(await findIdentity(db, first.fingerprint)).toMatchObject({ agentStatus: "suspended" });
   });
 
   it("gives a certificate to one of two who register it at the same time", async () => {
     const fingerprint = freshFingerprint();
     const contenders = ["left", "right"].map((agent) => ({ ...record, account, agent, fingerprint }));
-    const outcomes = await Promise.all(contenders.map((contender) => registerCertificate(db, contender)));
+    const outcomes = await Promise.all(contenders.map((contender) => registerCertificate(db, contender, author())));
     expect(outcomes.sort()).toEqual(["registered", "taken"]);
   });
 });

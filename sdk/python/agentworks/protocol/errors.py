@@ -553,13 +553,62 @@ ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
             processed="no",
             detail="The agent or its account is suspended.",
         ),
-        "admin_required": ErrorEntry(
+        "credentials_required": ErrorEntry(
             code="unauthenticated",
             status=401,
             scope="request",
             retryable=False,
             processed="no",
-            detail="Send `Authorization: Bearer <admin token>`.",
+            detail=(
+                "Send `Authorization: Bearer <API key>`, or, where agents may ask, "
+                "connect with a client certificate."
+            ),
+        ),
+        "credentials_invalid": ErrorEntry(
+            code="unauthenticated",
+            status=401,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail=(
+                "That is no credential of this broker. Check the API key; make a new "
+                "one if it is lost."
+            ),
+        ),
+        "api_key_expired": ErrorEntry(
+            code="unauthenticated",
+            status=401,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail="The API key has expired. Make a new one.",
+        ),
+        "api_key_revoked": ErrorEntry(
+            code="unauthenticated",
+            status=401,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail="The API key was revoked. Make a new one.",
+        ),
+        "account_suspended": ErrorEntry(
+            code="permission_denied",
+            status=403,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail="The account is suspended. Ask whoever runs the broker.",
+        ),
+        "permission_denied": ErrorEntry(
+            code="permission_denied",
+            status=403,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail=(
+                "The credential is good and does not allow this; `permission` says "
+                "what is missing. Use one that has it."
+            ),
         ),
         "subprotocol_required": ErrorEntry(
             code="failed_precondition",
@@ -587,6 +636,22 @@ ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
             retryable=False,
             processed="no",
             detail="No such route. GET /v1/openapi.json lists them.",
+        ),
+        "account_not_found": ErrorEntry(
+            code="not_found",
+            status=404,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail="No account of that name.",
+        ),
+        "api_key_not_found": ErrorEntry(
+            code="not_found",
+            status=404,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail="No API key of that id.",
         ),
         "certificate_not_found": ErrorEntry(
             code="not_found",

@@ -300,10 +300,38 @@ module Agentworks
           retryable: false, processed: :no, closes: nil,
           detail: 'The agent or its account is suspended.'
         ).freeze,
-        admin_required: ErrorEntry.new(
+        credentials_required: ErrorEntry.new(
           code: :unauthenticated, status: 401, scope: :request,
           retryable: false, processed: :no, closes: nil,
-          detail: 'Send `Authorization: Bearer <admin token>`.'
+          detail: 'Send `Authorization: Bearer <API key>`, or, where agents may ask, connect with a ' \
+            'client certificate.'
+        ).freeze,
+        credentials_invalid: ErrorEntry.new(
+          code: :unauthenticated, status: 401, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'That is no credential of this broker. Check the API key; make a new one if it is ' \
+            'lost.'
+        ).freeze,
+        api_key_expired: ErrorEntry.new(
+          code: :unauthenticated, status: 401, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'The API key has expired. Make a new one.'
+        ).freeze,
+        api_key_revoked: ErrorEntry.new(
+          code: :unauthenticated, status: 401, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'The API key was revoked. Make a new one.'
+        ).freeze,
+        account_suspended: ErrorEntry.new(
+          code: :permission_denied, status: 403, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'The account is suspended. Ask whoever runs the broker.'
+        ).freeze,
+        permission_denied: ErrorEntry.new(
+          code: :permission_denied, status: 403, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'The credential is good and does not allow this; `permission` says what is missing. ' \
+            'Use one that has it.'
         ).freeze,
         subprotocol_required: ErrorEntry.new(
           code: :failed_precondition, status: 426, scope: :request,
@@ -320,6 +348,16 @@ module Agentworks
           code: :not_found, status: 404, scope: :request,
           retryable: false, processed: :no, closes: nil,
           detail: 'No such route. GET /v1/openapi.json lists them.'
+        ).freeze,
+        account_not_found: ErrorEntry.new(
+          code: :not_found, status: 404, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'No account of that name.'
+        ).freeze,
+        api_key_not_found: ErrorEntry.new(
+          code: :not_found, status: 404, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'No API key of that id.'
         ).freeze,
         certificate_not_found: ErrorEntry.new(
           code: :not_found, status: 404, scope: :request,

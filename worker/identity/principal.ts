@@ -1,0 +1,109 @@
+// Who asks over HTTP, and what that one may: by a bearer credential where one is sent, else by the client certificate.
+import { drizzle } from "drizzle-orm/d1";
+import type { ErrorReason } from "../../protocol/wire/errors.ts";
+import { bounds } from "../../schema/bounds.ts";
+import { AccountId, defaultAccount } from "../../schema/http.ts";
+import { everyPermission, type Permission } from "../../schema/permissions.ts";
+import { type ApiKeyRecord, findApiKey, touchApiKey } from "../../schema/registry.ts";
+import { hashSecret, readApiKey } from "./api-key.ts";
+import { type Identity, identify } from "./identity.ts";
+import { bearerOf, equalInConstantTime, provesAdmin } from "./secrets.ts";
+
+interface Anyone {
+  /** The account that is asked about: the principal's own; of the operator, the one that it names. */
+  account: string;
+  /** For the audit log. */
+  actor: string;
+  permissions: ReadonlySet<Permission>;
+}
+
+/** An agent may what a route opens to agents, and that concerning itself: the route's part. */
+export type AgentPrincipal = Anyone & { kind: "agent"; agent: string };
+export type KeyPrincipal = Anyone & { kind: "key"; id: string };
+export type OperatorPrincipal = Anyone & { kind: "operator" };
+export type Principal = AgentPrincipal | KeyPrincipal | OperatorPrincipal;
+
+/** What of a request tells who asks. */
+export interface Asking {
+  authorization: string | null;
+  /** `request.cf`. */
+  cf: unknown;
+  /** `?account=`: the operator's choice. */
+  account: string | undefined;
+}
+
+export interface Trust {
+  db: D1Database;
+  /** `ADMIN_TOKEN`; while it is not set there is no operator. */
+  operatorToken: string | undefined;
+  /** Epoch milliseconds. */
+  now: number;
+}
+
+const none: ReadonlySet<Permission> = new Set();
+
+const presentsCertificate = (cf: unknown): boolean => {
+  const tls = typeof cf === "object" && cf !== null && "tlsClientAuth" in cf ? cf.tlsClientAuth : undefined;
+  return typeof tls === "object" && tls !== null && "certPresented" in tls && tls.certPresented === "1";
+};
+
+/**
+ * Who asks, or why that is nobody. One D1 query at most, and none for a credential whose form is wrong. Where a credential is
+ * sent it alone counts: a wrong one is not made good by a certificate.
+ */
+export async function authenticate(asking: Asking, trust: Trust): Promise<Principal | ErrorReason> {
+  if (asking.authorization !== null) return byBearer(asking.authorization, asking.account, trust);
+  if (!presentsCertificate(asking.cf)) return "credentials_required";
+  const identity = await identify(asking.cf, trust.db, trust.now);
+  return typeof identity === "string" ? identity : agentPrincipal(identity);
+}
+
+const agentPrincipal = ({ account, agent }: Identity): AgentPrincipal => ({
+  kind: "agent",
+  account,
+  agent,
+  actor: `agent:${agent}`,
+  permissions: none,
+});
+
+async function byBearer(
+  authorization: string,
+  account: string | undefined,
+  { db, operatorToken, now }: Trust,
+): Promise<Principal | ErrorReason> {
+  const sent = bearerOf(authorization);
+  if (sent === undefined) return "credentials_invalid";
+  const key = readApiKey(sent);
+  if (key !== undefined) {
+    const d1 = drizzle(db);
+    const [record, hash] = await Promise.all([findApiKey(d1, key.id), hashSecret(key.secret)]);
+    const refusal = await judgeApiKey(record, hash, now);
+    if (record === undefined || refusal !== undefined) return refusal ?? "credentials_invalid";
+    if (isDue(record, now)) await touchApiKey(d1, key.id, now);
+    const permissions = new Set<Permission>(record.scopes);
+    return { kind: "key", id: key.id, account: record.account, actor: `key:${key.id}`, permissions };
+  }
+  if (!(await provesAdmin(operatorToken, sent))) return "credentials_invalid";
+  const named = AccountId.safeParse(account ?? defaultAccount);
+  if (!named.success) return "account_not_found";
+  return { kind: "operator", account: named.data, actor: "operator", permissions: everyPermission };
+}
+
+const isDue = ({ lastUsedAt }: ApiKeyRecord, now: number) =>
+  lastUsedAt === null || now - lastUsedAt >= bounds.lastUsedEveryMs;
+
+/**
+ * Why a key may not be used; undefined when it may. Who does not prove the secret learns nothing: an unknown id is compared
+ * all the same, with a hash that nothing has.
+ */
+async function judgeApiKey(
+  record: ApiKeyRecord | undefined,
+  hash: string,
+  now: number,
+): Promise<ErrorReason | undefined> {
+  const proven = await equalInConstantTime(record?.secretHash ?? "", hash);
+  if (record === undefined || !proven) return "credentials_invalid";
+  if (record.revokedAt !== null) return "api_key_revoked";
+  if (record.expiresAt !== null && record.expiresAt <= now) return "api_key_expired";
+  return record.accountStatus === "active" ? undefined : "account_suspended";
+}
