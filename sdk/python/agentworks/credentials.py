@@ -30,10 +30,10 @@ def _text_of(name: str, given: Pem) -> str:
                 text = file.read()
     except OSError as error:
         raise client_error(
-            "invalid_argument", f"`{name}`: {os.fspath(given)!r} cannot be read: {error.strerror}.", error
-        )
+            "invalid_argument", f"`{name}`: {os.fspath(given)!r} cannot be read: {error.strerror}."
+        ) from None
     except ValueError as error:
-        raise client_error("invalid_argument", f"`{name}` is no PEM text.", error)
+        raise client_error("invalid_argument", f"`{name}` is no PEM text.") from None
     if _pem_mark not in text:
         raise client_error("invalid_argument", f"`{name}` is no PEM: it has no line {_pem_mark} …")
     return text
@@ -77,14 +77,14 @@ def tls_context(certificate: Pem, key: Pem, ca: Optional[Pem], key_password: Opt
     except AgentworksError:
         raise
     except (OSError, ValueError) as error:
-        raise client_error("invalid_argument", f"Certificate and key cannot be used: {_why(error)}.", error)
+        raise client_error("invalid_argument", f"Certificate and key cannot be used: {_why(error)}.") from None
     if ca is None:
         context.load_default_certs()
         return context
     try:
         context.load_verify_locations(cadata=_text_of("ca", ca))
     except (OSError, ValueError) as error:
-        raise client_error("invalid_argument", f"`ca` holds no certificate that can be used: {_why(error)}.", error)
+        raise client_error("invalid_argument", f"`ca` holds no certificate that can be used: {_why(error)}.") from None
     return context
 
 
