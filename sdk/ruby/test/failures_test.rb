@@ -122,6 +122,17 @@ class MultiplexedFailuresTest < AgentTest
     receipts.each { |receipt| receipt.stored(timeout: PATIENCE) }
   end
 
+  def test_what_nobody_has_foreseen_ends_the_agent_and_leaves_nobody_waiting
+    here, = session_between(connect('planner'), connect('analyst'))
+    planner = @agents.first
+    waiting = Thread.new { reason_of { here.messages.next } }
+    lock, live = %i[@lock @live].map { |name| planner.instance_variable_get(name) }
+    lock.synchronize { live.loop.after(0) { raise ArgumentError, 'a bug' } }
+    assert_equal :client_failed, waiting.value
+    error = assert_raises(Agentworks::Internal) { planner.join(timeout: PATIENCE) }
+    assert_match(/please report it. \(ArgumentError: a bug/, error.detail)
+  end
+
   def test_with_reconnect_false_one_loss_is_the_end
     cable = lay_cable
     planner = connect('planner', cable: cable, reconnect: false)

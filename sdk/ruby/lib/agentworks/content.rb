@@ -16,10 +16,6 @@ module Agentworks
     LEVELS_MAX = Protocol::Limits::DEPTH_MAX - 2
     private_constant :HEADER_BYTES, :BYTES_MAX, :LEVELS_MAX
 
-    # An object that does not define a `to_json` of its own has one of these owners' there: it would be written as its `to_s`.
-    GENERIC_OWNERS = [Object, Kernel, JSON::Ext::Generator::GeneratorMethods::Object].freeze
-    private_constant :GENERIC_OWNERS
-
     module_function
 
     # The JSON text of nil, true, false, an Integer, a finite Float, a String, a Symbol, an Array, a Hash (its keys Strings or
@@ -51,12 +47,18 @@ module Agentworks
         deeper(level)
         value.each_with_index { |member, index| check(member, "#{path}[#{index}]", level + 1) }
       else
-        return unless GENERIC_OWNERS.include?(value.method(:to_json).owner)
+        return if json_of_its_own?(value)
 
         raise misfit(path, "JSON has no way to write #{value.class}: give a Hash, an Array, text, a number, true, false or nil")
       end
     end
     private_class_method :check
+
+    # One that every object has would write it as its `to_s`.
+    def json_of_its_own?(value)
+      value.respond_to?(:to_json) && value.method(:to_json).owner != Object.instance_method(:to_json).owner
+    end
+    private_class_method :json_of_its_own?
 
     # A circle of arrays or hashes ends here, too.
     def deeper(level)
