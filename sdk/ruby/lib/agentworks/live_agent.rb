@@ -247,7 +247,7 @@ module Agentworks
 
     def take(envelope)
       session = @sessions[envelope['session_id']]
-      return session.receive(envelope) if session && envelope['type'] != 'SESSION_INIT'
+      return give(session, envelope) if session && envelope['type'] != 'SESSION_INIT'
 
       case envelope['type']
       when 'REGISTER_ACK' then welcome(envelope['data'])
@@ -259,6 +259,14 @@ module Agentworks
       when 'ERROR' then fault(envelope)
       else @calls.answered?(envelope)
       end
+    end
+
+    # What cannot be taken must not go unseen, and would come again with every new attachment: the session is what ends by it.
+    def give(session, envelope)
+      session.receive(envelope)
+    rescue StandardError => e
+      why = "The session ended, for an envelope of it could not be taken (#{e.class}: #{e.message}, #{e.backtrace&.first})."
+      session.finish(SessionEnd.failed(Errors.client(:unreadable, why)))
     end
 
     def fault(envelope)
