@@ -23,18 +23,19 @@ export class Party {
     this.role = role;
     this.papers = papers;
     this.cable = cable;
-    this.#driver = this.newDriver();
+    this.#driver = new Driver(this.language, this.role);
   }
 
-  static async enter(stage: Stage, agent: string, language: Language, role: "a" | "b"): Promise<Party> {
+  static async enter(
+    stage: Stage,
+    agent: string,
+    language: Language,
+    role: "a" | "b",
+    more: Partial<Parameters["connect"]> = {},
+  ): Promise<Party> {
     const party = new Party(agent, language, role, await stage.certify(agent), await layCable(stage.port));
-    await party.connect();
+    await party.connect(more);
     return party;
-  }
-
-  /** A process of its language that has not connected. */
-  newDriver(): Driver {
-    return new Driver(this.language, this.role);
   }
 
   /** Through its cable. */
@@ -62,7 +63,7 @@ export class Party {
 
   /** The next life: a new process with the same certificate. */
   async start(more: Partial<Parameters["connect"]> = {}): Promise<void> {
-    this.#driver = this.newDriver();
+    this.#driver = new Driver(this.language, this.role);
     await this.connect(more);
   }
 

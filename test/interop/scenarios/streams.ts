@@ -1,6 +1,6 @@
 // Messages: in order and once, as fast as the reader takes them and no faster.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Pair } from "../pair.ts";
+import { type Pair, Party } from "../pair.ts";
 import { count, holds, type Scenario, same, whole } from "./scenario.ts";
 
 /** Whether something has come to its end. */
@@ -57,7 +57,7 @@ const slowReader: Scenario = {
   },
 };
 
-async function flood({ a, b }: Pair, session: string, forth: number, back: number): Promise<void> {
+async function flood(a: Party, b: Party, session: string, forth: number, back: number): Promise<void> {
   const sending = [
     a.ask("send", { session, from: 1, to: forth, pad: 64, wait: "delivered" }),
     b.ask("send", { session, from: 1, to: back, pad: 64, wait: "delivered" }),
@@ -77,7 +77,7 @@ const tenThousand: Scenario = {
   together: 2,
   async play(pair: Pair) {
     const session = await pair.open();
-    await flood(pair, session, 10_000, 1_000);
+    await flood(pair.a, pair.b, session, 10_000, 1_000);
     await pair.close(session);
   },
 };
@@ -85,19 +85,27 @@ const tenThousand: Scenario = {
 const direct: Scenario = {
   name: "direct",
   shows: "each session on a WebSocket of its own, at one end or at both: the same order, and the same after a cut",
-  async play(pair: Pair) {
-    const { a, b } = pair;
-    for (const both of [false, true]) {
-      await a.restart({ direct: true });
-      await b.restart({ direct: both });
-      const session = await pair.open();
-      const flooding = flood(pair, session, 2_000, 500);
-      await sleep(100);
-      for (const party of [a, b]) party.cable.cut();
-      await flooding;
-      await pair.close(session);
+  together: 3,
+  async play({ a, b, stage, name }: Pair) {
+    const parties = [a, b].map(({ language, role }) =>
+      Party.enter(stage, `${name}-direct-${role}`, language, role, { direct: true }),
+    );
+    const [near, far] = await Promise.all(parties);
+    if (near === undefined || far === undefined) throw new Error("two agents enter");
+    try {
+      for (const other of [b, far]) {
+        const { session } = await near.ask("open", { peer: other.agent });
+        const flooding = flood(near, other, session, 2_000, 500);
+        await sleep(100);
+        for (const party of [near, other]) party.cable.cut();
+        await flooding;
+        await near.ask("close", { session, reason: "done" });
+        await other.ask("ended", { session });
+        holds("nobody complains", near.complaints + far.complaints === "");
+      }
+    } finally {
+      await Promise.all([near.end(), far.end()]);
     }
-    await Promise.all([a.restart(), b.restart()]);
   },
 };
 

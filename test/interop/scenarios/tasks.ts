@@ -47,7 +47,10 @@ const tasks: Scenario = {
     same("a failure in the performer's words", [failed.outcome, failed.error], ["failed", said]);
     const thrown = await performed(a, session, "fail", { message: "a plain error" });
     ended("a plain error", thrown, "failed", "handler_failed");
-    holds(`its message is passed on: ${thrown.error?.message}`, thrown.error?.message.includes("a plain error") === true);
+    holds(
+      `its message is passed on: ${thrown.error?.message}`,
+      thrown.error?.message.includes("a plain error") === true,
+    );
     ended("what nobody handles", await performed(a, session, "nobody.can", 1), "failed", "capability_unknown");
 
     const numbers = Array.from({ length: 100 }, (_, i) => i);
