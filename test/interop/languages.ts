@@ -1,7 +1,6 @@
-// The languages that take part: how the driver of each is started, and what must be installed for it. A fourth one is one
-// more entry, and its driver.
-import { spawnSync } from "node:child_process";
+// The languages that take part, and how the driver of each is started. A fourth one is one more entry, and its driver.
 import { fileURLToPath } from "node:url";
+import { interpreterOf } from "../../scripts/languages.ts";
 
 export interface Language {
   readonly name: string;
@@ -13,62 +12,44 @@ export interface Language {
 }
 
 interface Entry extends Omit<Language, "command"> {
-  /** Programs that may run it, best first. */
-  readonly programs: readonly string[];
-  /** Arguments that make such a program exit with 0 when it has what the SDK needs. */
-  readonly probe: readonly string[];
+  /** The program that runs the driver, or what must be installed first. */
+  readonly interpreter: { command: string } | { install: string };
   readonly arguments: readonly string[];
-  /** What to do when none has. */
-  readonly install: string;
 }
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-const entries: readonly Entry[] = [
-  {
-    name: "typescript",
-    short: "ts",
-    programs: [process.execPath],
-    probe: ["--version"],
-    arguments: [here("agent.ts")],
-    install: "Node.js runs this very command",
-  },
+const entries = (): Entry[] => [
+  { name: "typescript", short: "ts", interpreter: { command: process.execPath }, arguments: [here("agent.ts")] },
   {
     name: "python",
     short: "py",
-    // The system's own too: another one that comes first in PATH may lack what Debian's packages bring.
-    programs: ["python3", "/usr/bin/python3"],
-    probe: ["-c", "import websockets"],
+    interpreter: interpreterOf("python"),
     arguments: [here("agent.py")],
     env: { PYTHONPATH: here("../../sdk/python"), PYTHONDONTWRITEBYTECODE: "1" },
-    install: "apt-get install python3-websockets (or pip install websockets)",
   },
   {
     name: "ruby",
     short: "rb",
-    programs: ["ruby", "/usr/bin/ruby"],
-    probe: ["-e", 'require "websocket"'],
+    interpreter: interpreterOf("ruby"),
     arguments: ["-I", here("../../sdk/ruby/lib"), here("agent.rb")],
-    install: "apt-get install ruby ruby-websocket (or gem install websocket)",
   },
 ];
 
-export const languageNames: readonly string[] = entries.map(({ name }) => name);
-
+/** One that this machine cannot run as it is. */
 export interface Missing {
   readonly name: string;
   readonly short: string;
+  /** What must be installed. */
   readonly install: string;
 }
 
-/** The languages that this machine can run, and what to install for the others. */
 export function findLanguages(): { found: Language[]; missing: Missing[] } {
   const found: Language[] = [];
   const missing: Missing[] = [];
-  for (const { programs, probe, arguments: rest, install, ...entry } of entries) {
-    const program = programs.find((one) => spawnSync(one, probe, { stdio: "ignore" }).status === 0);
-    if (program === undefined) missing.push({ name: entry.name, short: entry.short, install });
-    else found.push({ ...entry, command: [program, ...rest] });
+  for (const { interpreter, arguments: rest, ...language } of entries()) {
+    if ("command" in interpreter) found.push({ ...language, command: [interpreter.command, ...rest] });
+    else missing.push({ name: language.name, short: language.short, install: interpreter.install });
   }
   return { found, missing };
 }
