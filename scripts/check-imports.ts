@@ -65,6 +65,13 @@ const laws: readonly Law[] = [
     instead: "an example shows what a user can write: the SDK, the platform, and scripts/ for the broker",
   },
   {
+    // The same, with agents of three languages.
+    folder: "examples/interop",
+    folders: ["sdk", "scripts", "examples/typescript/demo"],
+    packages: ["node:"],
+    instead: "an example shows what a user can write: the SDK, the platform, and scripts/ for the broker",
+  },
+  {
     folder: "scripts",
     folders: ["schema", "protocol/wire"],
     packages: ["*"],

@@ -26,7 +26,7 @@ export function missingTools(): string[] {
   const silent = languageNames.flatMap((name) => {
     const found = interpreterOf(name);
     return "install" in found
-      ? [`the SDK for ${name} is not tried by the conformance kit: install ${found.install}.`]
+      ? [`the SDK for ${name} is not tried, by itself or with the others: install ${found.install}.`]
       : [];
   });
   return [...missing.map((tool) => `${tool} is not installed: ${tools[tool].without}.`), ...silent];

@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { interpreterOf, languageNames } from "../../scripts/languages.ts";
 
+const speaksAll = languageNames.every((name) => "command" in interpreterOf(name));
 const root = fileURLToPath(new URL("../../", import.meta.url));
 let dir: string;
 beforeAll(async () => {
@@ -48,6 +50,24 @@ test("the demo loses, repeats and disorders nothing, though it cuts a socket and
     outOfOrder: 0,
   });
   expect(JSON.parse(last).reconnects).toBeGreaterThanOrEqual(2);
+  expect(code).toBe(0);
+});
+
+test.skipIf(!speaksAll)("the demo of three languages does the same", async () => {
+  const files = ["one", "two", "three"].map((name) => join(dir, name));
+  for (const file of files) await writeFile(file, `# ${file}\n\nwords and more words\n`);
+  const { code, out } = await run("examples/interop/main.ts", ...files);
+  const last = out.trimEnd().split("\n").at(-1) ?? "";
+  expect(last, out).toMatch(/^\{.*\}$/);
+  expect(JSON.parse(last)).toMatchObject({
+    tasks: 6,
+    succeeded: 6,
+    brokerRestarts: 1,
+    lost: 0,
+    duplicated: 0,
+    outOfOrder: 0,
+  });
+  expect(JSON.parse(last).reconnects).toBeGreaterThanOrEqual(3);
   expect(code).toBe(0);
 });
 

@@ -2,7 +2,7 @@
 // of their own, pulls the analyst's cable in the midst of the work, kills the broker with SIGKILL and starts it again, and
 // then says what the agents' own code saw.
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ import { layCable } from "../../../scripts/cable.ts";
 import { certifyAgent } from "../../../scripts/certificates/certify.ts";
 import { readCommandLine } from "../../../scripts/command-line.ts";
 import { Failure, runCommand } from "../../../scripts/failure.ts";
+import { ownDocuments, readable } from "./documents.ts";
 import type { Credentials, Report, Tally } from "./report.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -20,24 +21,6 @@ const children = new Set<ChildProcess>();
 function print(who: string, text: string): void {
   const seconds = ((performance.now() - started) / 1000).toFixed(2).padStart(6);
   console.log(`${seconds}s  ${who.padEnd(8)} ${text}`);
-}
-
-/** The project's own documents: what there is to analyze when nothing is given. */
-async function ownDocuments(): Promise<string[]> {
-  const root = here("../../../");
-  const docs = (await readdir(join(root, "docs"))).filter((name) => name.endsWith(".md")).sort();
-  return ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
-    .map((name) => join(root, name))
-    .concat(docs.map((name) => join(root, "docs", name)));
-}
-
-async function readable(files: string[]): Promise<string[]> {
-  for (const file of files) {
-    const found = await stat(file).catch(() => undefined);
-    if (!found?.isFile())
-      throw new Failure(`Cannot read ${file}: give files that exist, or none for the project's own documents.`);
-  }
-  return files;
 }
 
 async function run(state: string, files: string[]): Promise<boolean> {
