@@ -182,8 +182,9 @@ class Driver
     found.error ? { reason: found.reason, error: found.error.reason } : { reason: found.reason }
   end
 
-  def statuses(until: nil, count: 1)
-    type = binding.local_variable_get(:until)
+  # `until` is a word of Ruby's own.
+  def statuses(count: 1, **asked)
+    type = asked[:until]
     @lock.synchronize do
       @told.wait(@lock) until type.nil? || @statuses.count(type) >= count
       { statuses: @statuses.dup }

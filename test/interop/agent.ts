@@ -137,13 +137,14 @@ async function outcomeOf(task: Task): Promise<Outcome> {
 }
 
 const commands: Commands = {
-  connect: async ({ url, ca, certificate, key, direct = false, timeout_ms }) => {
+  connect: async ({ url, ca, certificate, key, direct = false, journal, timeout_ms }) => {
     agent = await connect({
       url,
       caFile: ca,
       ...(certificate !== undefined && { certFile: certificate }),
       ...(key !== undefined && { keyFile: key }),
       direct,
+      ...(journal !== undefined && { journal }),
       reconnect: { baseMs: 50, maxMs: 500 },
       accept: ({ metadata }) => {
         const { reject } = (metadata ?? {}) as { reject?: string };

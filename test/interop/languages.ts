@@ -25,14 +25,15 @@ const entries = (): Entry[] => [
     name: "python",
     short: "py",
     interpreter: interpreterOf("python"),
-    arguments: [here("agent.py")],
+    // Warnings, as of what was not closed, are complaints.
+    arguments: ["-W", "default", here("agent.py")],
     env: { PYTHONPATH: here("../../sdk/python"), PYTHONDONTWRITEBYTECODE: "1" },
   },
   {
     name: "ruby",
     short: "rb",
     interpreter: interpreterOf("ruby"),
-    arguments: ["-I", here("../../sdk/ruby/lib"), here("agent.rb")],
+    arguments: ["-w", "-I", here("../../sdk/ruby/lib"), here("agent.rb")],
   },
 ];
 

@@ -34,8 +34,13 @@ export class Party {
     more: Partial<Parameters["connect"]> = {},
   ): Promise<Party> {
     const party = new Party(agent, language, role, await stage.certify(agent), await layCable(stage.port));
-    await party.connect(more);
-    return party;
+    try {
+      await party.connect(more);
+      return party;
+    } catch (error) {
+      await party.end();
+      throw error;
+    }
   }
 
   /** Through its cable. */
@@ -90,6 +95,15 @@ export class Party {
   }
 }
 
+/** Two who enter at once: both, or none. */
+export async function enterBoth(a: Promise<Party>, b: Promise<Party>): Promise<[Party, Party]> {
+  const entered = await Promise.allSettled([a, b]);
+  const [first, second] = entered;
+  if (first.status === "fulfilled" && second.status === "fulfilled") return [first.value, second.value];
+  await Promise.all(entered.map((one) => (one.status === "fulfilled" ? one.value.end() : undefined)));
+  throw entered.find((one) => one.status === "rejected")?.reason;
+}
+
 export class Pair {
   readonly name: string;
   readonly stage: Stage;
@@ -106,10 +120,10 @@ export class Pair {
   /** @param life makes the agents' names new: what another life left open is not theirs */
   static async enter(stage: Stage, a: Language, b: Language, life: number): Promise<Pair> {
     const name = pairName(a, b);
-    const [first, second] = await Promise.all([
+    const [first, second] = await enterBoth(
       Party.enter(stage, `${name}-a${life}`, a, "a"),
       Party.enter(stage, `${name}-b${life}`, b, "b"),
-    ]);
+    );
     return new Pair(name, stage, first, second);
   }
 

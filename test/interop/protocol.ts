@@ -9,6 +9,8 @@ export interface Parameters {
     certificate?: string;
     key?: string;
     direct?: boolean;
+    /** Path of the file in which the agent remembers its sessions. */
+    journal?: string;
     /** Gives up after that; without it the driver tries for ever. */
     timeout_ms?: number;
   };

@@ -1,6 +1,7 @@
 // What breaks: connections, the broker, the agents themselves. What was acknowledged is there afterwards, in order and once.
+import { setTimeout as sleep } from "node:timers/promises";
 import { uuidv7 } from "../../../protocol/wire/ids.ts";
-import type { Pair } from "../pair.ts";
+import { enterBoth, type Pair, Party } from "../pair.ts";
 import type { Seen } from "../protocol.ts";
 import { count, ended, holds, performed, runsOf, type Scenario, same, whole } from "./scenario.ts";
 
@@ -126,4 +127,57 @@ const requesterKilled: Scenario = {
   },
 };
 
-export const failures = [cut, brokerRestart, performerKilled, requesterKilled] as const;
+const journal: Scenario = {
+  name: "journal",
+  shows:
+    "both killed in turn, with a journal: nothing that was sent is lost, nothing that was taken or done comes again",
+  together: 3,
+  async play({ a, b, stage, name }: Pair) {
+    const kept = (role: string) => ({ journal: stage.file(`${name}-${role}.journal`) });
+    const [near, far] = await enterBoth(
+      Party.enter(stage, `${name}-journal-a`, a.language, "a", kept("a")),
+      Party.enter(stage, `${name}-journal-b`, b.language, "b", kept("b")),
+    );
+    try {
+      const { session } = await near.ask("open", { peer: far.agent });
+      const { task } = await near.ask("request", { session, capability: "hold", input: "kept" });
+      await near.ask("started", { task });
+      const before = await performed(near, session, "echo", "before");
+      await near.ask("send", { session, from: 1, to: 300 });
+      // What it took last it has had no time to acknowledge.
+      same("before", await far.ask("receive", { session, from: 1, to: 100 }), whole(100));
+      await far.kill();
+      await far.start(kept("b"));
+      same("the performer's session", (await far.ask("session", { session })).recovered, true);
+      same("after its crash", await far.ask("receive", { session, from: 101, to: 300 }), whole(200));
+      await far.ask("release", { task });
+      same("the task", (await near.ask("result", { task })).result, { held: "kept", redelivered: true });
+      same("runs of what had ended before", await runsOf(far, before.task), []);
+
+      const later = await near.ask("request", { session, capability: "hold", input: "later" });
+      await near.ask("started", later);
+      // More than a window: part of it is stored, the rest only queued, when the requester dies.
+      await near.ask("send", { session, from: 301, to: 1_200, wait: "queued" });
+      await sleep(100);
+      await near.kill();
+      await near.start(kept("a"));
+      same("the requester's session", await near.ask("session", { session }), {
+        peer: far.agent,
+        recovered: true,
+        requested: [later.task],
+      });
+      same("what it had queued", await far.ask("receive", { session, from: 301, to: 1_200 }), whole(900));
+      await near.ask("request", { session, capability: "hold", input: "later", task: later.task });
+      await far.ask("release", later);
+      same("its task", (await near.ask("result", later)).result, { held: "later", redelivered: false });
+      same("its runs", (await runsOf(far, later.task)).length, 1);
+      await near.ask("close", { session, reason: "done" });
+      await far.ask("ended", { session });
+      same("what they wrote to stderr", near.complaints + far.complaints, "");
+    } finally {
+      await Promise.all([near.end(), far.end()]);
+    }
+  },
+};
+
+export const failures = [cut, brokerRestart, performerKilled, requesterKilled, journal] as const;

@@ -1,6 +1,6 @@
 // Messages: in order and once, as fast as the reader takes them and no faster.
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Pair, Party } from "../pair.ts";
+import { enterBoth, type Pair, Party } from "../pair.ts";
 import { count, holds, type Scenario, same, whole } from "./scenario.ts";
 
 /** Whether something has come to its end. */
@@ -87,11 +87,10 @@ const direct: Scenario = {
   shows: "each session on a WebSocket of its own, at one end or at both: the same order, and the same after a cut",
   together: 3,
   async play({ a, b, stage, name }: Pair) {
-    const parties = [a, b].map(({ language, role }) =>
-      Party.enter(stage, `${name}-direct-${role}`, language, role, { direct: true }),
+    const [near, far] = await enterBoth(
+      Party.enter(stage, `${name}-direct-a`, a.language, "a", { direct: true }),
+      Party.enter(stage, `${name}-direct-b`, b.language, "b", { direct: true }),
     );
-    const [near, far] = await Promise.all(parties);
-    if (near === undefined || far === undefined) throw new Error("two agents enter");
     try {
       for (const other of [b, far]) {
         const { session } = await near.ask("open", { peer: other.agent });
@@ -101,7 +100,7 @@ const direct: Scenario = {
         await flooding;
         await near.ask("close", { session, reason: "done" });
         await other.ask("ended", { session });
-        holds("nobody complains", near.complaints + far.complaints === "");
+        same("what they wrote to stderr", near.complaints + far.complaints, "");
       }
     } finally {
       await Promise.all([near.end(), far.end()]);
