@@ -129,13 +129,14 @@ class Driver:
             async with self.told:
                 self.told.notify_all()
 
-    async def connect(self, url, ca, certificate=None, key=None, direct=False, timeout_ms=None):
+    async def connect(self, url, ca, certificate=None, key=None, direct=False, journal=None, timeout_ms=None):
         self.agent = await agentworks.connect(
             url=url,
             certificate=certificate,
             key=key,
             ca=ca,
             direct=direct,
+            journal=journal,
             reconnect=agentworks.Backoff(50, 500),
             accept=lambda offer: (offer.metadata or {}).get("reject", True),
             timeout_ms=timeout_ms,

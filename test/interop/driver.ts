@@ -6,7 +6,7 @@ import { killChild } from "../../scripts/broker/child.ts";
 import type { Language } from "./languages.ts";
 import type { Answer, Failing, Name, Parameters, Values } from "./protocol.ts";
 
-const answerMsMax = 45_000;
+const answerMsMax = 60_000;
 const leaveMsMax = 5_000;
 
 /** A command that the driver answered with an error. */

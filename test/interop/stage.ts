@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrokerChild, killChild, startBrokerChild } from "../../scripts/broker/child.ts";
+import { runningBroker } from "../../scripts/broker/state-folder.ts";
 import { type Authority, openAuthority } from "../../scripts/certificates/authority.ts";
 import { certifyAgent } from "../../scripts/certificates/certify.ts";
 
@@ -85,6 +86,14 @@ export class Stage {
   /** A CA that did not sign the broker's certificate. */
   async strangersCa(): Promise<string> {
     return (await this.#strangers()).certificateFile;
+  }
+
+  /** As before a deploy: the broker asks an agent to connect anew. */
+  async moveAgent(agentId: string): Promise<void> {
+    const { apiUrl, adminToken } = await runningBroker(this.#state);
+    const headers = { authorization: `Bearer ${adminToken}` };
+    const answer = await fetch(`${apiUrl}/v1/agents/${agentId}/drain`, { method: "POST", headers });
+    if (!answer.ok) throw new Error(`the broker does not drain ${agentId}: HTTP ${answer.status}`);
   }
 
   /** A file of a pair's own. */

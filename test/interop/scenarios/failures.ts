@@ -7,16 +7,16 @@ import { count, ended, holds, performed, runsOf, type Scenario, same, whole } fr
 
 const newTaskId = (): string => uuidv7(Date.now(), crypto.getRandomValues(new Uint8Array(10)), 0);
 
-/** 3,000 messages and a task with progress, in the midst of which something happens, twice. */
+/** 1,500 messages and a task with progress, in the midst of which something happens, twice. */
 async function work(pair: Pair, disturb: (time: 1 | 2) => Promise<void>): Promise<void> {
   const { a, b } = pair;
   const session = await pair.open();
   const { task } = await a.ask("request", { session, capability: "count", input: { to: 100, each_ms: 10 } });
-  const sending = a.ask("send", { session, from: 1, to: 3_000, pad: 200, wait: "delivered" });
-  same("the first part", await b.ask("receive", { session, from: 1, to: 500 }), whole(500));
+  const sending = a.ask("send", { session, from: 1, to: 1_500, pad: 200, wait: "delivered" });
+  same("the first part", await b.ask("receive", { session, from: 1, to: 300 }), whole(300));
   for (const time of [1, 2] as const) {
-    const from = time === 1 ? 501 : 1_501;
-    const to = time === 1 ? 1_500 : 3_000;
+    const from = time === 1 ? 301 : 801;
+    const to = time === 1 ? 800 : 1_500;
     const receiving = b.ask("receive", { session, from, to, each_ms: 0.5 });
     await disturb(time);
     same("what comes then", await receiving, whole(to - from + 1));
@@ -44,6 +44,20 @@ const cut: Scenario = {
       const done = await party.cable.cutAt(0, { bytes: 3_000, towards, silenceMs: 20, withinMs: 1_000 });
       holds("there was something to cut", done);
       await party.ask("statuses", { until: "connected", count: before + 1 });
+    });
+  },
+};
+
+const moved: Scenario = {
+  name: "goaway",
+  shows:
+    "the broker asks both to connect anew, as before a deploy: they do at once, and nothing of their work is touched",
+  async play(pair: Pair) {
+    await work(pair, async (time) => {
+      const party = time === 1 ? pair.b : pair.a;
+      const before = await count(party, "goaway");
+      await pair.stage.moveAgent(party.agent);
+      await party.ask("statuses", { until: "goaway", count: before + 1 });
     });
   },
 };
@@ -180,4 +194,4 @@ const journal: Scenario = {
   },
 };
 
-export const failures = [cut, brokerRestart, performerKilled, requesterKilled, journal] as const;
+export const failures = [cut, moved, brokerRestart, performerKilled, requesterKilled, journal] as const;

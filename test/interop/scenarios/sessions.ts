@@ -35,6 +35,23 @@ const lifecycle: Scenario = {
   },
 };
 
+const offerWaits: Scenario = {
+  name: "offer-waits",
+  shows: "an offer to an agent that is away waits for it, and is accepted when it comes",
+  async play(pair: Pair) {
+    const { a, b } = pair;
+    await b.kill();
+    const opening = a.ask("open", { peer: b.agent, wait_ms: 30_000 });
+    await sleep(200);
+    await b.start();
+    const { session, peer } = await opening;
+    same("the peer", peer, b.agent);
+    same("the session as offered", (await b.ask("session", { session })).recovered, false);
+    same("its work", (await performed(a, session, "echo", "welcome")).result, "welcome");
+    await pair.close(session);
+  },
+};
+
 const byCapability: Scenario = {
   name: "by-capability",
   shows:
@@ -139,4 +156,4 @@ const drain: Scenario = {
   },
 };
 
-export const sessions = [lifecycle, byCapability, superseded, certificates, drain] as const;
+export const sessions = [lifecycle, offerWaits, byCapability, superseded, certificates, drain] as const;
