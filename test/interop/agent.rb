@@ -60,9 +60,9 @@ class Driver
     }
   end
 
-  def connect(url:, ca:, certificate: nil, key: nil, direct: false, timeout_ms: nil)
+  def connect(url:, ca:, certificate: nil, key: nil, direct: false, journal: nil, timeout_ms: nil)
     @agent = Agentworks.connect(
-      url: url, certificate: certificate, key: key, ca: ca, direct: direct,
+      url: url, certificate: certificate, key: key, ca: ca, direct: direct, journal: journal,
       reconnect: { base_ms: 50, max_ms: 500 },
       accept: ->(offer) { (offer.metadata || {})['reject'] || true },
       timeout: timeout_ms && (timeout_ms / 1000.0)
