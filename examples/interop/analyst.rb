@@ -3,7 +3,6 @@
 # The analyst, in Ruby. It is asked to `analyze` a document that it does not have, so it asks whoever asked it back for every part, in
 # the same session, while it works. It knows no other agent by name.
 require 'agentworks'
-require 'set'
 
 $stdout.sync = true
 

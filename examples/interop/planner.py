@@ -138,11 +138,11 @@ async def main(files):
     async with agent:
 
         @agent.handle("documents", description="What there is to read: names, and how many parts each has.")
-        def documents(_):
+        async def documents(_):
             return [{"name": name, "parts": library.parts(name)} for name in library.texts]
 
         @agent.handle("read", description="One part of a document, by its name and the part's number.")
-        def read(asked, task):
+        async def read(asked, task):
             library.reading(task.session, asked["name"]).see(asked["part"])
             say(f"TASK_REQUEST read {asked['name']} part {asked['part']}, from {task.requester}: answered")
             return library.part(asked["name"], asked["part"])
