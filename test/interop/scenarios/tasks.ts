@@ -35,7 +35,11 @@ const tasks: Scenario = {
     const { a, b } = pair;
     const session = await pair.open();
     const all = [...values, nestedIn("deep", 24), "€".repeat(60_000)];
-    for (const value of all) same("a value", (await performed(a, session, "echo", value)).result, value);
+    for (const value of all) {
+      // Where a language has one word for null and for nothing, a handler that gives null has given nothing.
+      const { result = null } = await performed(a, session, "echo", value);
+      same("a value", result, value);
+    }
 
     const counted = await performed(a, session, "count", { to: 50 });
     same("the count", counted.result, 50);
