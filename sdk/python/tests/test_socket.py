@@ -16,7 +16,7 @@ from agentworks.heartbeat import Timing
 from agentworks.socket import SocketEnd
 
 from .fixtures import AgentTest, reason_of, soon
-from .server import Server
+from .server import Peer, Server
 
 _steady = Timing(60_000, 180_000, 60_000)
 
@@ -147,6 +147,45 @@ class Sockets(AgentTest):
         self.assertEqual(raised.exception.reason, "aborted")
         with self.assertRaises(asyncio.TimeoutError):
             await asyncio.wait_for(self.dial_agent(), 0.1)
+
+    async def registered(self) -> Tuple[Agent, Peer]:
+        """An agent of this server's."""
+        connecting = asyncio.ensure_future(self.dial_agent())
+        peer = await soon(self.server.accepted.get())
+        register = json.loads(await soon(peer.text()))
+        data = {"agent": "planner", "account": "local", "limits": {}, "heartbeat_ms": 20_000, "sessions": []}
+        peer.say(
+            json.dumps({"type": "REGISTER_ACK", "id": register["id"], "in_reply_to": register["id"], "data": data})
+        )
+        agent = await soon(connecting)
+        self.agents.append(agent)
+        return agent, peer
+
+    async def test_C7_one_that_is_too_fast_puts_more_into_each_frame(self) -> None:
+        agent, peer = await self.registered()
+
+        async def ask(count: int) -> List[int]:
+            """Questions in turns of the loop of their own: how many are in each frame."""
+            asking = []
+            for _ in range(count):
+                asking.append(asyncio.ensure_future(agent.agents()))
+                for _turn in range(3):
+                    await asyncio.sleep(0)
+            frames: List[int] = []
+            while sum(frames) < count:
+                frames.append(len((await soon(peer.text())).split("\n")))
+            for one in asking:
+                one.cancel()
+            await asyncio.wait(asking)
+            return frames
+
+        self.assertEqual(await ask(4), [1, 1, 1, 1])
+        said = {"code": "resource_exhausted", "reason": "rate_limited", "detail": "…", "retryable": False}
+        statuses = agent.status()
+        peer.say(json.dumps({"type": "ERROR", "data": {**said, "processed": "yes", "scope": "connection"}}))
+        fault: Any = await soon(statuses.__anext__())
+        self.assertEqual(fault.error.reason, "rate_limited")
+        self.assertEqual(await ask(4), [4])
 
     async def test_a_frame_that_cannot_be_read_is_told_and_the_rest_is_taken(self) -> None:
         connecting = asyncio.ensure_future(self.dial_agent())
