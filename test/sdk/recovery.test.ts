@@ -113,3 +113,13 @@ test("a task that is not done in time expires: its requester hears it, its handl
     reason: "invalid_argument",
   });
 });
+
+test("an agent that leaves at once closes what an earlier life left open, and nothing breaks", async () => {
+  const [planner, analyst] = [await stage.connect("planner9"), await stage.connect("analyst9")];
+  const session = await planner.open("analyst9");
+  await next(analyst.sessions());
+  await analyst.close();
+  const again = await stage.connect("analyst9", { recover: true });
+  await again.drain();
+  expect((await session.closed).error).toBeUndefined();
+});

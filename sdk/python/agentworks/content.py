@@ -15,15 +15,21 @@ _header_bytes = 256
 _room = ENVELOPE_BYTES_MAX - _header_bytes
 #: The envelope and its ``data`` are two of the levels.
 _levels_max = DEPTH_MAX - 2
-#: Beyond it a number would be another one at the other end, for all numbers are IEEE doubles there (E4).
-_integer_max = 2**53
 _long_number = re.compile(r"[0-9]{16}").search
+
+
+def _is_double(value: int) -> bool:
+    """Whether it stays what it is at the other end, where all numbers are IEEE doubles (E4)."""
+    try:
+        return int(float(value)) == value
+    except OverflowError:
+        return False
 
 
 def _inexact(value: object) -> Optional[int]:
     """An integer in it that the other end would read as another."""
     if isinstance(value, int):
-        return None if -_integer_max <= value <= _integer_max else value
+        return None if _is_double(value) else value
     items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return next((found for found in map(_inexact, items) if found is not None), None)
 
@@ -31,7 +37,7 @@ def _inexact(value: object) -> Optional[int]:
 def json_of(value: object) -> str:
     """The JSON text of one value.
 
-    Raises AgentworksError: invalid_argument (JSON cannot say it, or an integer is beyond ±2⁵³), envelope_too_large
+    Raises AgentworksError: invalid_argument (JSON cannot say it, or an integer is none that a double holds), envelope_too_large
     (beyond 256 KiB, a little less is the envelope's own), too_deep (nested beyond what an envelope may).
     """
     try:
@@ -49,6 +55,6 @@ def json_of(value: object) -> str:
         if inexact is not None:
             raise client_error(
                 "invalid_argument",
-                f"{inexact} is beyond ±2**53, where JSON numbers are not exact. Send it as a string.",
+                f"{inexact} would be another number at the other end, where numbers are doubles. Send it as a string.",
             )
     return text

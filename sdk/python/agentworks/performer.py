@@ -44,7 +44,7 @@ def _task_error_of(error: BaseException) -> TaskError:
         return said
     if isinstance(error, AgentworksError):
         return {"reason": error.reason, "message": error.detail[:_message_chars_max]}
-    return {"reason": "handler_failed", "message": f"{type(error).__name__}: {error}"[:_message_chars_max]}
+    return {"reason": "handler_failed", "message": (str(error) or type(error).__name__)[:_message_chars_max]}
 
 
 #: Fractions of a second: `datetime` takes six digits of them.
@@ -156,7 +156,7 @@ class TaskContext:
         if error is None:
             result = task.result()
             try:
-                return self._respond("succeeded", "" if result is None else f',"result":{json_of(result)}')
+                return self._respond("succeeded", f',"result":{json_of(result)}')
             except AgentworksError as unsayable:
                 error = unsayable
         if self.cancelled and not isinstance(error, TaskFailed):

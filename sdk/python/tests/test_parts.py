@@ -107,6 +107,7 @@ class Pure(unittest.TestCase):
         self.assertEqual(json_of(nested), "[" * 30 + '"][}{\\\\\\"["' + "]" * 30)
         self.assertEqual(json_of("1" * 99), '"' + "1" * 99 + '"')
         self.assertEqual(json_of({"n": 2**53, "é": 1.5}), '{"n":9007199254740992,"é":1.5}')
+        self.assertEqual(json_of(10**20), "1" + "0" * 20)
 
 
 class Waiting(unittest.IsolatedAsyncioTestCase):

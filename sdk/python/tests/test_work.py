@@ -39,7 +39,7 @@ class Messages(AgentTest):
             (nested, "too_deep"),
             ({1, 2}, "invalid_argument"),
             (float("nan"), "invalid_argument"),
-            ({"id": 2**60}, "invalid_argument"),
+            ({"id": 2**60 + 1}, "invalid_argument"),
         ]:
             with self.assertRaises(AgentworksError) as raised:
                 here.send(content)
@@ -170,7 +170,7 @@ class Tasks(AgentTest):
         self.assertTrue(raised.exception.retryable)
         with self.assertLogs("agentworks", "ERROR"), self.assertRaises(TaskFailed) as raised:
             await session.request("fail", "other")
-        self.assertEqual(raised.exception.error, {"reason": "handler_failed", "message": "KeyError: 'oops'"})
+        self.assertEqual(raised.exception.error, {"reason": "handler_failed", "message": "'oops'"})
         self.assertEqual(await reason_of(session.request("fail", "unsayable")), "invalid_argument")
         self.assertEqual(await reason_of(session.request("nothing", 1)), "capability_unknown")
 

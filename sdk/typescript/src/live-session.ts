@@ -149,11 +149,18 @@ export class LiveSession implements Session {
     if (this.#closing !== undefined) return this.#closing.stored;
     if (this.#end !== undefined) return Promise.resolve();
     // After the peer's close, or an earlier life's, ours has nothing to add: the session ends as soon as both have everything.
-    const stored = this.#outgoing.isShut ? this.closed.then(noop) : this.#outgoing.close(reason);
+    const stored = this.#outgoing.isShut ? this.closed.then(noop) : this.#sayClose(reason);
     this.#closing = { reason, stored };
     this.#performer.abandon(wireError("session_closed"));
     this.#messages.unwanted();
     return stored;
+  }
+
+  /** A session of an earlier life is closed once it is known where its stream stands. */
+  #sayClose(reason: string): Promise<void> {
+    if (this.#core.state !== "recovering") return this.#outgoing.close(reason);
+    const said = this.opened.then(() => (this.#outgoing.isShut ? undefined : this.#outgoing.close(reason)));
+    return said.catch(noop);
   }
 
   get closed(): Promise<SessionEnd> {

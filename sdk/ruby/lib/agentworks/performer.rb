@@ -149,7 +149,7 @@ module Agentworks
     # @return [Array(String, String)] status, and what follows it in `data`
     def perform(handler)
       result = call(handler)
-      ['succeeded', result.nil? ? '' : ",\"result\":#{Content.json_of(result)}"]
+      ['succeeded', ",\"result\":#{Content.json_of(result)}"]
     rescue TaskFailed => e
       ['failed', error_text(e.error)]
     rescue StandardError, ScriptError, SystemStackError, NoMemoryError => e
