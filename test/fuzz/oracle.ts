@@ -59,9 +59,11 @@ export function inTime(
   work: () => { inputs: number; chars: number },
 ) {
   for (let attempt = 1; ; attempt++) {
-    const started = performance.now();
+    // The processor's time, not the clock's: what else the machine does is nothing to the code.
+    const started = process.cpuUsage();
     const ran = work();
-    const tookMs = performance.now() - started;
+    const { user, system } = process.cpuUsage(started);
+    const tookMs = (user + system) / 1000;
     const allowed = limitMs(ran);
     if (tookMs <= allowed) return ran;
     must(
