@@ -140,21 +140,30 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     if (side === 0 || side === 1) this.#perform(this.#session.detached(side, key, Date.now()));
   }
 
-  // --- what agents ask over HTTP: undefined where the session is not the agent's, which looks like one that is not there
+  // --- what is asked over HTTP, by an agent or by whoever may look at all of the account (no agent): undefined where there is no
+  // session, or it is not the agent's, which looks the same
 
-  describe(agent: string): SessionFacts | undefined {
+  describe(agent?: string): SessionFacts | undefined {
     const { record, progress } = this.#session;
-    return record?.agents.includes(agent) ? factsOf(record, progress, this.#store.lastWorkAt()) : undefined;
+    return record && this.#isOf(agent) ? factsOf(record, progress, this.#store.lastWorkAt()) : undefined;
   }
 
-  deadLetters(agent: string, query: HistoryQuery): DeadLetterPage | undefined {
-    return this.#session.isParticipant(agent)
-      ? readDeadLetters(this.ctx.storage.sql, this.#store, this.#session, query)
-      : undefined;
+  #isOf(agent: string | undefined): boolean {
+    return agent === undefined ? this.#session.record !== undefined : this.#session.isParticipant(agent);
   }
 
-  timeline(agent: string, query: HistoryQuery): HistoryPage | undefined {
-    if (!this.#session.isParticipant(agent)) return undefined;
+  /** Ends it, whatever is under way (N17). Answers how it stands then. */
+  end(): SessionFacts | undefined {
+    this.#perform(this.#session.end(Date.now()));
+    return this.describe();
+  }
+
+  deadLetters(query: HistoryQuery, agent?: string): DeadLetterPage | undefined {
+    return this.#isOf(agent) ? readDeadLetters(this.ctx.storage.sql, this.#store, this.#session, query) : undefined;
+  }
+
+  timeline(query: HistoryQuery, agent?: string): HistoryPage | undefined {
+    if (!this.#isOf(agent)) return undefined;
     const [a, b] = this.#session.progress;
     return readHistory(this.ctx.storage.sql, [a.acked, b.acked], query);
   }

@@ -17,6 +17,12 @@ export const bounds = {
   auditPageDefault: 50,
   apiKeysPageMax: 100,
   apiKeysPageDefault: 20,
+  capabilitiesPageMax: 100,
+  capabilitiesPageDefault: 50,
+  /** Rules of an account's policy, … */
+  policyRulesMax: 200,
+  /** … and tags of an agent, that they go by. */
+  tagsMax: 20,
   /** Of things that people name: accounts, API keys. */
   nameCharsMax: 100,
   /** What a client's program says of itself is logged this far. */

@@ -1,9 +1,8 @@
 // The shapes of HTTP requests and answers (zod): the source of validation and of GET /v1/openapi.json. No behaviour here.
 import { z } from "zod";
-import { ListedAgent, sessionStates } from "../protocol/wire/envelope.ts";
+import { sessionStates } from "../protocol/wire/envelope.ts";
 import { AgentId, CapabilityName, Uuid } from "../protocol/wire/ids.ts";
 import { bounds } from "./bounds.ts";
-import { standings } from "./tables.ts";
 
 /** An account: the same alphabet as an agent, so that `account/agent` names one object and no other. */
 export const AccountId = AgentId;
@@ -44,13 +43,6 @@ export const ListAgentsQuery = z.object({
   cursor: AgentId.optional().describe("`next` of the page before"),
 });
 
-export const AgentEntry = ListedAgent.extend({
-  status: z.enum(standings),
-  last_connected_at: Time.nullable(),
-}).meta({ id: "Agent" });
-
-export const AgentPage = z.object({ agents: z.array(AgentEntry), next: AgentId.optional() }).meta({ id: "AgentPage" });
-
 export const RegisterCertificate = z
   .strictObject({
     agent_id: AgentId,
@@ -80,15 +72,9 @@ export const RevokedCertificate = z
   })
   .meta({ id: "RevokedCertificate" });
 
-export const ChangeAgent = z.strictObject({ status: z.enum(standings) }).meta({ id: "ChangeAgent" });
-
 export const DrainedAgent = z
   .object({ account: AccountId, agent_id: AgentId, closed: z.int().describe("connections that were closed") })
   .meta({ id: "DrainedAgent" });
-
-export const ChangedAgent = z
-  .object({ account: AccountId, agent_id: AgentId, status: z.enum(standings), closed: z.int() })
-  .meta({ id: "ChangedAgent" });
 
 const sessionHead = {
   session_id: Uuid,

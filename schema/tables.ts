@@ -2,6 +2,7 @@
 // After a change here run `npm run schema:generate`; migrations are generated, and never edited once applied anywhere.
 import { foreignKey, index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { Scope } from "./permissions.ts";
+import type { Rule } from "./policy.ts";
 
 /** A JSON Schema document; the broker stores it without judging it. */
 type JsonSchema = Record<string, unknown>;
@@ -18,6 +19,8 @@ export const accounts = sqliteTable("accounts", {
   name: text("name").notNull(),
   status: text("status", { enum: standings }).notNull().default("active"),
   createdAt: integer("created_at").notNull(),
+  /** Counts the changes: the ETag. */
+  revision: integer("revision").notNull().default(1),
 });
 
 export const agents = sqliteTable(
@@ -31,6 +34,11 @@ export const agents = sqliteTable(
     createdAt: integer("created_at").notNull(),
     /** Null until the agent has connected once: such an agent has no object to ask for its presence. */
     lastConnectedAt: integer("last_connected_at"),
+    tags: text("tags", { mode: "json" }).$type<string[]>().notNull().default([]),
+    /** Counts the changes of status and tags: the ETag. */
+    revision: integer("revision").notNull().default(1),
+    /** The row stays: a certificate is one agent's for ever, and a revoked one stays revoked. */
+    deletedAt: integer("deleted_at"),
   },
   (t) => [primaryKey({ columns: [t.accountId, t.id] })],
 );
@@ -96,9 +104,10 @@ export const sessions = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.accountId, t.id] }),
-    // One for each part in a session, newest first without sorting. Their columns never change: a new state costs one row.
+    // One for each part in a session and one for the account, newest first without sorting. Their columns never change: a new state costs one row.
     index("sessions_by_initiator").on(t.accountId, t.initiator, t.createdAt, t.id),
     index("sessions_by_responder").on(t.accountId, t.responder, t.createdAt, t.id),
+    index("sessions_by_account").on(t.accountId, t.createdAt, t.id),
   ],
 );
 
@@ -145,4 +154,32 @@ export const auditLog = sqliteTable(
     detail: text("detail", { mode: "json" }).$type<Record<string, unknown>>(),
   },
   (t) => [primaryKey({ columns: [t.accountId, t.id] })],
+);
+
+/** The rules of an account, in their order; no row: there are none. Replaced as a whole. */
+export const policies = sqliteTable("policies", {
+  accountId: text("account_id")
+    .primaryKey()
+    .references(() => accounts.id),
+  rules: text("rules", { mode: "json" }).$type<Rule[]>().notNull(),
+  revision: integer("revision").notNull().default(1),
+  updatedAt: integer("updated_at").notNull(),
+});
+
+/** Answers to requests that came with an `Idempotency-Key`, for a day. */
+export const idempotencyKeys = sqliteTable(
+  "idempotency_keys",
+  {
+    accountId: text("account_id").notNull(),
+    actor: text("actor").notNull(),
+    key: text("key").notNull(),
+    /** SHA-256 of what was asked: method, path, query, body. */
+    request: text("request").notNull(),
+    /** Null while the first request is at work. */
+    status: integer("status"),
+    /** The answer, sealed with the credential that asked: it may hold a secret. */
+    answer: text("answer"),
+    createdAt: integer("created_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.actor, t.key] }), index("idempotency_keys_by_time").on(t.createdAt)],
 );

@@ -4,11 +4,14 @@ import { HTTPException } from "hono/http-exception";
 import type { App } from "./env.ts";
 import { throughEdge } from "./identity/middleware.ts";
 import { internalProblem, issuesOf, problem } from "./problem.ts";
+import { accountRoutes } from "./routes/accounts.ts";
 import { agentRoutes } from "./routes/agents.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { auditRoutes } from "./routes/audit.ts";
+import { capabilityRoutes } from "./routes/capabilities.ts";
 import { certificateRoutes } from "./routes/certificates.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { policyRoutes } from "./routes/policy.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { upgradeRoutes } from "./routes/upgrades.ts";
 import { version } from "./version.ts";
@@ -33,7 +36,10 @@ export function createApp(): OpenAPIHono<App> {
   sessionRoutes(app);
   agentRoutes(app);
   certificateRoutes(app);
+  accountRoutes(app);
   apiKeyRoutes(app);
+  capabilityRoutes(app);
+  policyRoutes(app);
   auditRoutes(app);
 
   app.openAPIRegistry.registerComponent("securitySchemes", "clientCertificate", { type: "mutualTLS" });

@@ -172,6 +172,16 @@ export class BrokerSession {
     return this.#finish();
   }
 
+  /** Somebody who may ends it, whatever is under way (N17). Ended already: nothing happens. */
+  end(now: number): Output {
+    this.#begin(now);
+    const record = this.#record;
+    if (record !== undefined)
+      this.#life.end(record, "end", { reason: isLive(record.state) ? "closed" : "session_closed" });
+    this.#settle();
+    return this.#finish();
+  }
+
   /** Closes whatever sockets the agent has here (its certificate was revoked, it was suspended). */
   expel(agent: AgentId, code: number, reason: string, now: number): Output {
     this.#out.begin(now);

@@ -1,12 +1,12 @@
 // The states of a session and what leads from one to the next, as a table (PROTOCOL, Sessions). Pure.
 import type { SessionState } from "../wire/envelope.ts";
 
-export type SessionStep = "accept" | "reject" | "close" | "drained" | "expire";
+export type SessionStep = "accept" | "reject" | "close" | "drained" | "expire" | "end";
 
 const transitions: Record<SessionState, Partial<Record<SessionStep, SessionState>>> = {
-  pending: { accept: "active", reject: "rejected", expire: "expired" },
-  active: { close: "closing", expire: "expired" },
-  closing: { drained: "closed", expire: "expired" },
+  pending: { accept: "active", reject: "rejected", expire: "expired", end: "rejected" },
+  active: { close: "closing", expire: "expired", end: "closed" },
+  closing: { drained: "closed", expire: "expired", end: "closed" },
   closed: {},
   rejected: {},
   expired: {},

@@ -19,7 +19,7 @@ export type ErrorCode =
 export type ErrorScope = "envelope" | "frame" | "session" | "connection" | "request";
 
 /** The HTTP statuses that are used. */
-export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 413 | 426 | 429 | 500 | 503;
+export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 412 | 413 | 426 | 429 | 500 | 503;
 
 interface ErrorEntry {
   code: ErrorCode;
@@ -359,6 +359,14 @@ export const errors = {
   api_key_not_found: fault("not_found", 404, "request", "No API key of that id."),
   certificate_not_found: fault("not_found", 404, "request", "No certificate with that fingerprint."),
   agent_not_found: fault("not_found", 404, "request", "No agent of that name."),
+  account_exists: fault("already_exists", 409, "request", "There is an account of that name."),
+  agent_exists: fault("already_exists", 409, "request", "There is an agent of that name."),
+  precondition_failed: fault(
+    "failed_precondition",
+    412,
+    "request",
+    "It was changed since: `If-Match` is not its `ETag`. Get it again, and decide anew.",
+  ),
   certificate_taken: fault("already_exists", 409, "request", "That certificate is registered for another agent."),
 
   internal: fault("internal", 500, "connection", "The broker failed. Connect again; what was acknowledged is stored.", {

@@ -1,27 +1,40 @@
-// Agents of an account: whether they exist, what they can do, when they came, whether they may. Everything is bounded to one account.
-import { and, asc, eq, exists, gt, inArray, ne, sql } from "drizzle-orm";
+// Agents of an account: whether they exist, what they can do, when they came. Their making and ending is in agent-changes.ts.
+// Everything is bounded to one account, and nothing here sees an agent that was deleted.
+import { and, asc, eq, exists, gt, inArray, isNotNull, isNull, sql } from "drizzle-orm";
 import type { Capability } from "../../protocol/wire/envelope.ts";
 import { bounds } from "../bounds.ts";
 import type { Database } from "../database.ts";
 import { agents, capabilities, certificates, type Standing } from "../tables.ts";
-import { type Author, audited } from "./audit.ts";
 import { withoutNulls } from "./capabilities.ts";
 
 /** An agent as lists show it. `last_connected_at` is epoch milliseconds, null when it never connected. */
 export interface AgentListing {
   agent: string;
   status: Standing;
+  tags: string[];
+  created_at: number;
   last_connected_at: number | null;
+  /** Counts the changes of status and tags. */
+  revision: number;
   capabilities: Capability[];
 }
 
+const listing = {
+  agent: agents.id,
+  status: agents.status,
+  tags: agents.tags,
+  created_at: agents.createdAt,
+  last_connected_at: agents.lastConnectedAt,
+  revision: agents.revision,
+};
+
+/** The agent of that name, as far as it was not deleted. */
+const own = (account: string, agent: string) =>
+  and(eq(agents.accountId, account), eq(agents.id, agent), isNull(agents.deletedAt));
+
 /** Whether the account has this agent, suspended or not. One query. */
 export async function agentExists(db: Database, account: string, agent: string): Promise<boolean> {
-  const rows = await db
-    .select({ id: agents.id })
-    .from(agents)
-    .where(and(eq(agents.accountId, account), eq(agents.id, agent)))
-    .limit(1);
+  const rows = await db.select({ id: agents.id }).from(agents).where(own(account, agent)).limit(1);
   return rows.length > 0;
 }
 
@@ -63,28 +76,6 @@ export async function touchConnected(
 }
 
 /**
- * Suspends an agent, or makes it active again, and logs it. Closing its live sockets is the caller's part. One batch.
- * @returns false when the account has no such agent.
- */
-export async function setAgentStatus(
-  db: Database,
-  account: string,
-  agent: string,
-  status: Standing,
-  author: Author,
-): Promise<boolean> {
-  const own = and(eq(agents.accountId, account), eq(agents.id, agent));
-  const otherwise = sql`exists (select 1 from ${agents} where ${own} and ${ne(agents.status, status)})`;
-  const action = status === "active" ? "agent.activate" : "agent.suspend";
-  const [, changed] = await db.batch([
-    // First: afterwards it has that status in any case, and a repetition is no change.
-    audited(db, author, { account, action, target: agent }, otherwise),
-    db.update(agents).set({ status }).where(own).returning({ id: agents.id }),
-  ]);
-  return changed.length > 0;
-}
-
-/**
  * One page of an account's agents in the order of their names. Two queries, whatever the page holds.
  * @param options.capability only agents that announced it
  * @param options.limit 1–50; more is cut to 50
@@ -98,18 +89,17 @@ export async function listAgents(
   options: { capability?: string | undefined; limit: number; cursor?: string | undefined; schemas?: boolean },
 ): Promise<{ agents: AgentListing[]; next?: string }> {
   const limit = Math.max(1, Math.min(Math.trunc(options.limit), bounds.agentsPageMax));
-  const columns = { agent: agents.id, status: agents.status, last_connected_at: agents.lastConnectedAt };
   const cursor = options.cursor ?? "";
   const found = await (options.capability === undefined
     ? db
-        .select(columns)
+        .select(listing)
         .from(agents)
-        .where(and(eq(agents.accountId, account), gt(agents.id, cursor)))
+        .where(and(eq(agents.accountId, account), gt(agents.id, cursor), isNull(agents.deletedAt)))
         .orderBy(asc(agents.id))
         .limit(limit + 1)
     : // From the capabilities: their index finds the few that can in order, where the agents' would be read to the end.
       db
-        .select(columns)
+        .select(listing)
         .from(capabilities)
         .innerJoin(agents, and(eq(agents.accountId, capabilities.accountId), eq(agents.id, capabilities.agentId)))
         .where(
@@ -133,6 +123,13 @@ export async function listAgents(
   const listed = page.map((row) => ({ ...row, capabilities: offered.get(row.agent) ?? [] }));
   const last = page.at(-1);
   return found.length > limit && last !== undefined ? { agents: listed, next: last.agent } : { agents: listed };
+}
+
+/** One agent with what it can do. Two queries. */
+export async function findAgent(db: Database, account: string, agent: string): Promise<AgentListing | undefined> {
+  const [row] = await db.select(listing).from(agents).where(own(account, agent)).limit(1);
+  if (row === undefined) return undefined;
+  return { ...row, capabilities: (await capabilitiesOf(db, account, [agent], true)).get(agent) ?? [] };
 }
 
 async function capabilitiesOf(
@@ -162,4 +159,19 @@ async function capabilitiesOf(
     byAgent.set(agent, list);
   }
   return byAgent;
+}
+
+/** One page of the agents that have connected at some time, deleted ones too, in the order of their names. One query. */
+export async function connectedAgents(
+  db: Database,
+  account: string,
+  { after, limit }: { after: string; limit: number },
+): Promise<string[]> {
+  const rows = await db
+    .select({ agent: agents.id })
+    .from(agents)
+    .where(and(eq(agents.accountId, account), gt(agents.id, after), isNotNull(agents.lastConnectedAt)))
+    .orderBy(asc(agents.id))
+    .limit(limit);
+  return rows.map(({ agent }) => agent);
 }

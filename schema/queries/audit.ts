@@ -42,6 +42,11 @@ export function audited(db: Database, { actor, address, userAgent, at }: Author,
     );
 }
 
+/** Logs a change that was not made in D1 and so cannot be in its batch: after it. One query. */
+export async function logDeed(db: Database, author: Author, deed: Deed): Promise<void> {
+  await audited(db, author, deed);
+}
+
 /** One change, as it is listed. `at` is epoch milliseconds. */
 export type AuditEntry = Omit<typeof auditLog.$inferSelect, "accountId">;
 

@@ -1,6 +1,7 @@
 // What an agent announced it can do. An announcement replaces the one before it as a whole; equal ones write no row.
 import { and, asc, eq, gt, isNotNull, lte, ne, type SQL, sql } from "drizzle-orm";
 import type { Capability } from "../../protocol/wire/envelope.ts";
+import { bounds } from "../bounds.ts";
 import type { Database } from "../database.ts";
 import { agents, capabilities } from "../tables.ts";
 
@@ -84,6 +85,52 @@ export async function findCapable(
   const later = await part(gt(capabilities.agentId, after), limit);
   if (after === "" || later.length === limit) return later;
   return [...later, ...(await part(lte(capabilities.agentId, after), limit - later.length))];
+}
+
+/** A capability, and who of the account offers it. */
+export interface CapabilityListing {
+  name: string;
+  /** How many active agents announced it. */
+  agents: number;
+  /** The versions that they said, in the order of text. */
+  versions: string[];
+}
+
+/**
+ * One page of what the active agents of an account announced, in the order of names. One query.
+ * @param options.limit 1–100; more is cut to 100
+ * @param options.cursor `next` of the page before
+ */
+export async function listCapabilities(
+  db: Database,
+  account: string,
+  options: { limit: number; cursor?: string | undefined },
+): Promise<{ capabilities: CapabilityListing[]; next?: string }> {
+  const limit = Math.max(1, Math.min(Math.trunc(options.limit), bounds.capabilitiesPageMax));
+  const found = await db
+    .select({
+      name: capabilities.name,
+      agents: sql<number>`count(*)`,
+      versions: sql<string>`json_group_array(distinct ${capabilities.version}) filter (where ${capabilities.version} is not null)`,
+    })
+    .from(capabilities)
+    .innerJoin(agents, and(eq(agents.accountId, capabilities.accountId), eq(agents.id, capabilities.agentId)))
+    .where(
+      and(
+        eq(capabilities.accountId, account),
+        eq(agents.status, "active"),
+        gt(capabilities.name, options.cursor ?? ""),
+      ),
+    )
+    .groupBy(capabilities.name)
+    .orderBy(asc(capabilities.name))
+    .limit(limit + 1);
+  const page = found.slice(0, limit).map(({ versions, ...row }) => ({
+    ...row,
+    versions: (JSON.parse(versions) as string[]).sort(),
+  }));
+  const last = page.at(-1);
+  return found.length > limit && last !== undefined ? { capabilities: page, next: last.name } : { capabilities: page };
 }
 
 /** What it announced beside the name is null where it said nothing. */

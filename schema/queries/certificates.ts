@@ -1,7 +1,8 @@
 // Certificates, and the identity that one stands for. A fingerprint belongs to one agent for ever; revoked is for ever too.
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, isNotNull, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { accounts, agents, type CertificateStatus, certificates, type Standing } from "../tables.ts";
+import { revived } from "./agent-changes.ts";
 import { type Author, audited } from "./audit.ts";
 
 /** Whose a certificate is, and whether each of the three may connect. Judging it is the caller's part. */
@@ -86,7 +87,14 @@ export async function registerCertificate(
   const [, , , , after] = await db.batch([
     audited(db, author, { account, action: "certificate.register", target: fingerprint, detail }, fresh),
     db.insert(accounts).values({ id: account, name: account, createdAt: at }).onConflictDoNothing(),
-    db.insert(agents).values({ accountId: account, id: agent, createdAt: at }).onConflictDoNothing(),
+    db
+      .insert(agents)
+      .values({ accountId: account, id: agent, createdAt: at })
+      .onConflictDoUpdate({
+        target: [agents.accountId, agents.id],
+        set: revived,
+        setWhere: isNotNull(agents.deletedAt),
+      }),
     db
       .insert(certificates)
       .values({ fingerprint, accountId: account, agentId: agent, serial, subject, notBefore, notAfter, createdAt: at })

@@ -57,12 +57,23 @@ export interface SessionListing {
   updated_at: number;
 }
 
+const listing = {
+  session_id: sessions.id,
+  initiator: sessions.initiator,
+  responder: sessions.responder,
+  state: sessions.state,
+  reason: sessions.reason,
+  created_at: sessions.createdAt,
+  updated_at: sessions.updatedAt,
+};
+
 /** A place in the list: the session that the page before ended with. */
 export type SessionCursor = Pick<SessionListing, "created_at" | "session_id">;
 
 /**
- * One page of the sessions that an agent takes part in, newest first. One query, which reads about a page of either part's
- * index; with `state`, as much more of the agent's sessions as are in other states.
+ * One page of the sessions of an account, or of those that an agent takes part in, newest first. One query, which reads about a
+ * page of the account's or of either part's index; with `state`, as much more as are in other states.
+ * @param agent undefined: whoever takes part
  * @param options.limit 1–100; more is cut to 100
  * @param options.cursor `next` of the page before
  * @returns the page, and `next` when there is more
@@ -70,36 +81,27 @@ export type SessionCursor = Pick<SessionListing, "created_at" | "session_id">;
 export async function listSessions(
   db: Database,
   account: string,
-  agent: string,
+  agent: string | undefined,
   options: { state?: string | undefined; limit: number; cursor?: SessionCursor | undefined },
 ): Promise<{ sessions: SessionListing[]; next?: SessionCursor }> {
   const limit = Math.max(1, Math.min(Math.trunc(options.limit), bounds.sessionsPageMax));
   const { state, cursor } = options;
   const before: SQL | undefined =
     cursor && sql`(${sessions.createdAt}, ${sessions.id}) < (${cursor.created_at}, ${cursor.session_id})`;
-  const part = (side: typeof sessions.initiator | typeof sessions.responder, name: string) => {
-    const newest = db
-      .select({
-        session_id: sessions.id,
-        initiator: sessions.initiator,
-        responder: sessions.responder,
-        state: sessions.state,
-        reason: sessions.reason,
-        created_at: sessions.createdAt,
-        updated_at: sessions.updatedAt,
-      })
+  const newest = (part: SQL | undefined) =>
+    db
+      .select(listing)
       .from(sessions)
-      .where(
-        and(eq(sessions.accountId, account), eq(side, agent), before, state ? eq(sessions.state, state) : undefined),
-      )
+      .where(and(eq(sessions.accountId, account), part, before, state ? eq(sessions.state, state) : undefined))
       .orderBy(desc(sessions.createdAt), desc(sessions.id))
-      .limit(limit + 1)
-      .as(name);
-    return db.select().from(newest);
-  };
-  const found = await unionAll(part(sessions.initiator, "offered"), part(sessions.responder, "taken"))
-    .orderBy(sql`created_at DESC`, sql`id DESC`)
-    .limit(limit + 1);
+      .limit(limit + 1);
+  const part = (side: SQL, name: string) => db.select().from(newest(side).as(name));
+  const found =
+    agent === undefined
+      ? await newest(undefined)
+      : await unionAll(part(eq(sessions.initiator, agent), "offered"), part(eq(sessions.responder, agent), "taken"))
+          .orderBy(sql`created_at DESC`, sql`id DESC`)
+          .limit(limit + 1);
   const page = found.slice(0, limit);
   const last = page.at(-1);
   return found.length > limit && last !== undefined ? { sessions: page, next: last } : { sessions: page };

@@ -116,4 +116,21 @@ describe.each(memories)("closing (evicting: $evicting)", (options) => {
     link.say(link.a, link.of("SESSION_INIT", { to: "analyst", data: {} }));
     expect(last(link.a, "SESSION_REJECT").data.reason).toBe("session_closed");
   });
+
+  it("[N17] is ended from outside: both are told, open tasks are cancelled, and it stays as it is", () => {
+    const link = Raw.accepted(options);
+    const task_id = mint();
+    link.say(link.a, link.of("TASK_REQUEST", { seq: 1, data: { task_id, capability: "c", input: 1 } }));
+    link.event((broker) => broker.end(link.now));
+    expect(link.store.record).toMatchObject({ state: "closed", ended: { reason: "closed", at: link.now } });
+    expect(link.store.tasks.get(task_id)?.state).toBe("cancelled");
+    expect(last(link.a, "SESSION_CLOSED").data).toEqual({ state: "closed", received: 1, delivered: 0 });
+    expect(last(link.b, "SESSION_CLOSED").data).toEqual({ state: "closed", received: 0, delivered: 0 });
+    expect(link.deadline).toBe(link.now + limits.tombstoneMs);
+    deafen(link.a, link.b);
+    link.now += 1000;
+    link.event((broker) => broker.end(link.now));
+    expect([link.a.got, link.b.got]).toEqual([[], []]);
+    expect(link.store.record?.ended?.at).toBe(link.now - 1000);
+  });
 });

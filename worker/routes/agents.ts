@@ -1,17 +1,58 @@
-// Agents of an account: who there is, suspending one, sending one to connect anew.
+// Agents of an account: made, looked at, changed, sent to connect anew, deleted.
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { drizzle } from "drizzle-orm/d1";
 import { closeCodes } from "../../protocol/wire/errors.ts";
 import { AgentId } from "../../protocol/wire/ids.ts";
-import { AgentPage, ChangeAgent, ChangedAgent, DrainedAgent, ListAgentsQuery } from "../../schema/http.ts";
-import { agentExists, listAgents, setAgentStatus } from "../../schema/registry.ts";
-import type { App } from "../env.ts";
+import { DrainedAgent, ListAgentsQuery } from "../../schema/http.ts";
+import { Agent, AgentPage, ChangeAgent, ChangedAgent, CreateAgent, DeletedAgent } from "../../schema/http-accounts.ts";
+import {
+  type AgentListing,
+  agentExists,
+  changeAgent,
+  createAgent,
+  deleteAgent,
+  findAgent,
+  listAgents,
+} from "../../schema/registry.ts";
+import type { App, Env } from "../env.ts";
+import { etagOf, wantedRevision } from "../etag.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { agentObject, isConnected } from "../objects.ts";
 import { problem } from "../problem.ts";
 import { json, problems } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
-import { timeOrNull } from "./times.ts";
+import { time, timeOrNull } from "./times.ts";
+
+const params = z.object({ agent_id: AgentId });
+
+const create = guardedRoute({
+  method: "post",
+  path: "/v1/agents",
+  description:
+    "Makes an agent. It can connect once it has a certificate. One that was deleted can be made anew; its old certificates stay revoked.",
+  access: { permission: "agents:write" },
+  request: { body: { required: true, content: { "application/json": { schema: CreateAgent } } } },
+  responses: { 201: json(Agent, "the agent"), ...problems },
+});
+
+const show = guardedRoute({
+  method: "get",
+  path: "/v1/agents/{agent_id}",
+  description: "One agent of the account.",
+  access: { permission: "agents:read", agents: true },
+  request: { params },
+  responses: { 200: json(Agent, "the agent; its `ETag` is for `If-Match`"), ...problems },
+});
+
+const remove = guardedRoute({
+  method: "delete",
+  path: "/v1/agents/{agent_id}",
+  description:
+    "Deletes an agent: closes its live sockets (4403), revokes its certificates for ever. Its sessions stay until they end.",
+  access: { permission: "agents:write" },
+  request: { params },
+  responses: { 200: json(DeletedAgent, "it is deleted"), ...problems },
+});
 
 const list = guardedRoute({
   method: "get",
@@ -25,10 +66,10 @@ const list = guardedRoute({
 const change = guardedRoute({
   method: "patch",
   path: "/v1/agents/{agent_id}",
-  description: "Suspends an agent and closes its live sockets (4403), or makes it active again.",
+  description: "Suspends an agent and closes its live sockets (4403), makes it active again, or changes its tags.",
   access: { permission: "agents:write" },
   request: {
-    params: z.object({ agent_id: AgentId }),
+    params,
     body: { required: true, content: { "application/json": { schema: ChangeAgent } } },
   },
   responses: { 200: json(ChangedAgent, "the agent as it is now"), ...problems },
@@ -39,37 +80,72 @@ const drain = guardedRoute({
   path: "/v1/agents/{agent_id}/drain",
   description: "Sends an agent to connect anew, as before a deploy: GOAWAY, then its sockets are closed (4503).",
   access: { permission: "agents:write" },
-  request: { params: z.object({ agent_id: AgentId }) },
+  request: { params },
   responses: { 200: json(DrainedAgent, "how many connections were closed"), ...problems },
 });
+
+/** As the API shows it, and whether it is there now. */
+async function shown(env: Env, account: string, listing: AgentListing): Promise<z.infer<typeof Agent>> {
+  const { last_connected_at: at, created_at, revision: _, ...agent } = listing;
+  return {
+    ...agent,
+    created_at: time(created_at),
+    last_connected_at: timeOrNull(at),
+    // Asking makes the object: one that never connected has none, and needs none.
+    connected: at !== null && (await isConnected(env, account, agent.agent)),
+  };
+}
 
 export function agentRoutes(app: OpenAPIHono<App>): void {
   app.openapi(list, async (c) => {
     const { account } = c.var.principal;
     const page = await listAgents(drizzle(c.env.DB), account, c.req.valid("query"));
-    const agents = await Promise.all(
-      page.agents.map(async ({ last_connected_at: at, ...agent }) => ({
-        ...agent,
-        last_connected_at: timeOrNull(at),
-        // Asking makes the object: one that never connected has none, and needs none.
-        connected: at !== null && (await isConnected(c.env, account, agent.agent)),
-      })),
-    );
+    const agents = await Promise.all(page.agents.map((agent) => shown(c.env, account, agent)));
     return c.json({ ...page, agents }, 200);
+  });
+
+  app.openapi(create, async (c) => {
+    const { account } = c.var.principal;
+    const { agent_id: agent, tags } = c.req.valid("json");
+    const db = drizzle(c.env.DB);
+    const outcome = await createAgent(db, account, agent, tags, authorOf(c));
+    if (outcome === "account_unknown") return problem(c, "account_not_found");
+    const made = outcome === "created" ? await findAgent(db, account, agent) : undefined;
+    if (made === undefined) return problem(c, "agent_exists");
+    return c.json(await shown(c.env, account, made), 201, etagOf(made.revision));
+  });
+
+  app.openapi(show, async (c) => {
+    const { account } = c.var.principal;
+    const agent = await findAgent(drizzle(c.env.DB), account, c.req.valid("param").agent_id);
+    if (agent === undefined) return problem(c, "agent_not_found");
+    return c.json(await shown(c.env, account, agent), 200, etagOf(agent.revision));
   });
 
   app.openapi(change, async (c) => {
     const { agent_id: agent } = c.req.valid("param");
     const { account } = c.var.principal;
-    const { status } = c.req.valid("json");
-    if (!(await setAgentStatus(drizzle(c.env.DB), account, agent, status, authorOf(c))))
-      return problem(c, "agent_not_found");
+    const wanted = c.req.valid("json");
+    const db = drizzle(c.env.DB);
+    const changed = await changeAgent(db, account, agent, wanted, wantedRevision(c), authorOf(c));
+    if (changed === undefined) {
+      return problem(c, (await agentExists(db, account, agent)) ? "precondition_failed" : "agent_not_found");
+    }
     // First the registry, then the sockets: who reconnects in between is refused.
     const closed =
-      status === "suspended"
+      wanted.status === "suspended"
         ? await agentObject(c.env, account, agent).disconnect(closeCodes.revoked, "agent_suspended")
         : 0;
-    return c.json({ account, agent_id: agent, status, closed }, 200);
+    const { revision, ...now } = changed;
+    return c.json({ account, agent_id: agent, ...now, closed }, 200, etagOf(revision));
+  });
+
+  app.openapi(remove, async (c) => {
+    const { agent_id: agent } = c.req.valid("param");
+    const { account } = c.var.principal;
+    if (!(await deleteAgent(drizzle(c.env.DB), account, agent, authorOf(c)))) return problem(c, "agent_not_found");
+    const closed = await agentObject(c.env, account, agent).disconnect(closeCodes.revoked, "agent_deleted");
+    return c.json({ account, agent_id: agent, status: "deleted" as const, closed }, 200);
   });
 
   app.openapi(drain, async (c) => {

@@ -1,9 +1,9 @@
-// Sessions, for the agents that take part in them: the list out of the index, one session and what it stored out of its object.
-// Only redriving writes. A session that is not the agent's, or whose id is none, looks like one that does not exist.
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+// Sessions: the list out of the index, one session and what it stored out of its object. Agents see those that they take part in,
+// everybody else those of the account. One that is not theirs, or whose id is none, looks like one that does not exist.
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { drizzle } from "drizzle-orm/d1";
 import type { Context } from "hono";
-import type { HistoryEntry } from "../../durable-objects/session-history.ts";
+import type { HistoryEntry, SessionFacts } from "../../durable-objects/session-history.ts";
 import { Uuid } from "../../protocol/wire/ids.ts";
 import {
   DeadLetterPage,
@@ -11,61 +11,58 @@ import {
   ListSessionsQuery,
   Redrive,
   Redriven,
-  type Session,
+  Session,
   SessionEntry,
   SessionPage,
   type StoredEnvelope,
   Timeline,
 } from "../../schema/http.ts";
-import { listSessions, type SessionCursor } from "../../schema/registry.ts";
+import { listSessions, logDeed } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
-import { identified } from "../identity/middleware.ts";
+import { authorOf } from "../identity/middleware.ts";
+import type { Principal } from "../identity/principal.ts";
 import { sessionObject } from "../objects.ts";
 import { issuesOf, problem } from "../problem.ts";
 import { json, problems } from "./responses.ts";
+import { guardedRoute } from "./route.ts";
+import { readTimeCursor, time, timeOrNull } from "./times.ts";
 
-const security = [{ clientCertificate: [] }];
-
-const list = createRoute({
+const list = guardedRoute({
   method: "get",
   path: "/v1/sessions",
   description:
-    "The sessions that the agent takes part in, newest first. An offer is listed once it was answered or has run out.",
-  security,
-  middleware: [identified] as const,
+    "The sessions of the account, or those that the agent takes part in; newest first. An offer is listed once it was answered or has run out.",
+  access: { permission: "sessions:read", agents: true },
   request: { query: ListSessionsQuery },
   responses: { 200: json(SessionPage, "one page of sessions"), ...problems },
 });
 
-const timeline = createRoute({
+const timeline = guardedRoute({
   method: "get",
   path: "/v1/sessions/{session_id}/timeline",
   description:
     "What the session stored, of both directions, in the order in which it did; the oldest is forgotten as new work comes. A page may be shorter than `limit`: `next` says whether there is more.",
-  security,
-  middleware: [identified] as const,
+  access: { permission: "sessions:read", agents: true },
   request: { params: z.object({ session_id: Uuid }), query: EnvelopesQuery },
   responses: { 200: json(Timeline, "one page of envelopes"), ...problems },
 });
 
-const deadLetters = createRoute({
+const deadLetters = guardedRoute({
   method: "get",
   path: "/v1/sessions/{session_id}/dead-letters",
   description:
     "What both sides of an ended session left undelivered: accepted, and never acknowledged by its receiver. Empty while the session lives.",
-  security,
-  middleware: [identified] as const,
+  access: { permission: "sessions:read", agents: true },
   request: { params: z.object({ session_id: Uuid }), query: EnvelopesQuery },
   responses: { 200: json(DeadLetterPage, "one page of dead letters"), ...problems },
 });
 
-const redrive = createRoute({
+const redrive = guardedRoute({
   method: "post",
   path: "/v1/sessions/{session_id}/dead-letters/redrive",
   description:
-    "Sends the agent's own dead letters again, into another active session between the same two agents, each exactly once. Safe to repeat.",
-  security,
-  middleware: [identified] as const,
+    "Sends dead letters again, into another active session between the same two agents, each exactly once: an agent its own, everybody else those of both sides. Safe to repeat.",
+  access: { permission: "sessions:write", agents: true },
   request: {
     params: z.object({ session_id: Uuid }),
     body: { required: true, content: { "application/json": { schema: Redrive } } },
@@ -73,8 +70,18 @@ const redrive = createRoute({
   responses: { 200: json(Redriven, "what was sent by this call, and what remains"), ...problems },
 });
 
-const time = (ms: number) => new Date(ms).toISOString();
-const timeOrNull = (ms: number | null) => (ms === null ? null : time(ms));
+const close = guardedRoute({
+  method: "post",
+  path: "/v1/sessions/{session_id}/close",
+  description:
+    "Ends a session at once, whatever is under way: both sides are told, and what was not delivered is dead letters. Safe to repeat.",
+  access: { permission: "sessions:write" },
+  request: { params: z.object({ session_id: Uuid }) },
+  responses: { 200: json(Session, "the session, ended"), ...problems },
+});
+
+/** Whose part in sessions is shown: an agent's own; to everybody else, all. */
+const onlyOf = (principal: Principal) => (principal.kind === "agent" ? principal.agent : undefined);
 
 /** A malformed session_id is no `400` but a session that does not exist, like every other that is not this agent's. */
 export function refuseSession(
@@ -89,17 +96,19 @@ export function refuseSession(
 
 /** One session, as its object knows it. */
 export async function showSession(c: Context<App>, session_id: string) {
-  const { account, agent } = c.var.identity;
+  const { principal } = c.var;
   if (!Uuid.safeParse(session_id).success) return problem(c, "session_unknown");
-  const facts = await sessionObject(c.env, account, session_id).describe(agent);
-  if (facts === undefined) return problem(c, "session_unknown");
-  const { created_at, last_work_at, ended_at } = facts;
-  const times = {
+  const facts = await sessionObject(c.env, principal.account, session_id).describe(onlyOf(principal));
+  return facts === undefined ? problem(c, "session_unknown") : c.json(shown(facts), 200);
+}
+
+function shown({ created_at, last_work_at, ended_at, ...facts }: SessionFacts): z.infer<typeof Session> {
+  return {
+    ...facts,
     created_at: time(created_at),
     last_work_at: timeOrNull(last_work_at),
     ended_at: timeOrNull(ended_at),
   };
-  return c.json({ ...facts, ...times } satisfies z.infer<typeof Session>, 200);
 }
 
 /** An envelope as the API shows it. */
@@ -108,17 +117,41 @@ export function envelopeOf({ at, delivered, data, ...entry }: HistoryEntry): z.i
   return { ...entry, at: time(at), receipts: { stored: true, delivered }, ...payload };
 }
 
-function cursorOf(text: string | undefined): SessionCursor | undefined {
-  if (text === undefined) return undefined;
-  const [created_at = "", session_id = ""] = text.split(".");
-  return { created_at: Number(created_at), session_id };
+/** Where a session was just ended, D1 hears of it a moment later. */
+async function endSession(c: Context<App>, account: string, session_id: string) {
+  const session = sessionObject(c.env, account, session_id);
+  const before = await session.describe();
+  if (before === undefined) return undefined;
+  const after = await session.end();
+  if (before.ended_at === null) {
+    await logDeed(drizzle(c.env.DB), authorOf(c), { account, action: "session.close", target: session_id });
+  }
+  return after;
+}
+
+/** Redrives what each of those agents sent, one after the other: what one has sent stays sent where the other is refused. */
+async function redriveAll(c: Context<App>, account: string, source: string, agents: readonly string[], target: string) {
+  const sum = { redriven: 0, skipped: 0, remaining: 0 };
+  for (const agent of agents) {
+    const answer = await sessionObject(c.env, account, source).redrive(agent, target);
+    if ("refused" in answer) return answer;
+    sum.redriven += answer.redriven;
+    sum.skipped += answer.skipped;
+    sum.remaining += answer.remaining;
+  }
+  return sum;
 }
 
 export function sessionRoutes(app: OpenAPIHono<App>): void {
   app.openapi(list, async (c) => {
-    const { account, agent } = c.var.identity;
+    const { principal } = c.var;
     const { state, limit, cursor } = c.req.valid("query");
-    const page = await listSessions(drizzle(c.env.DB), account, agent, { state, limit, cursor: cursorOf(cursor) });
+    const place = readTimeCursor(cursor);
+    const page = await listSessions(drizzle(c.env.DB), principal.account, onlyOf(principal), {
+      state,
+      limit,
+      cursor: place && { created_at: place.at, session_id: place.id },
+    });
     const sessions = page.sessions.map(({ created_at, updated_at, ...session }) =>
       SessionEntry.parse({ ...session, created_at: time(created_at), updated_at: time(updated_at) }),
     );
@@ -129,11 +162,11 @@ export function sessionRoutes(app: OpenAPIHono<App>): void {
   app.openapi(
     timeline,
     async (c) => {
-      const { account, agent } = c.var.identity;
+      const { principal } = c.var;
       const { session_id } = c.req.valid("param");
       const { payloads, ...query } = c.req.valid("query");
-      const session = sessionObject(c.env, account, session_id);
-      const page = await session.timeline(agent, { ...query, payloads: payloads === "true" });
+      const session = sessionObject(c.env, principal.account, session_id);
+      const page = await session.timeline({ ...query, payloads: payloads === "true" }, onlyOf(principal));
       if (page === undefined) return problem(c, "session_unknown");
       const { entries, ...more } = page;
       return c.json({ envelopes: entries.map(envelopeOf), ...more }, 200);
@@ -144,11 +177,11 @@ export function sessionRoutes(app: OpenAPIHono<App>): void {
   app.openapi(
     deadLetters,
     async (c) => {
-      const { account, agent } = c.var.identity;
+      const { principal } = c.var;
       const { session_id } = c.req.valid("param");
       const { payloads, ...query } = c.req.valid("query");
-      const session = sessionObject(c.env, account, session_id);
-      const page = await session.deadLetters(agent, { ...query, payloads: payloads === "true" });
+      const session = sessionObject(c.env, principal.account, session_id);
+      const page = await session.deadLetters({ ...query, payloads: payloads === "true" }, onlyOf(principal));
       if (page === undefined) return problem(c, "session_unknown");
       const { letters, ...more } = page;
       const dead_letters = letters.map(({ reason, redrivable, redriven_to, ...entry }) => ({
@@ -165,13 +198,25 @@ export function sessionRoutes(app: OpenAPIHono<App>): void {
   app.openapi(
     redrive,
     async (c) => {
-      const { account, agent } = c.var.identity;
+      const { principal } = c.var;
       const { session_id } = c.req.valid("param");
       const { session_id: target } = c.req.valid("json");
-      const answer = await sessionObject(c.env, account, session_id).redrive(agent, target);
+      const facts = await sessionObject(c.env, principal.account, session_id).describe(onlyOf(principal));
+      if (facts === undefined) return problem(c, "session_unknown");
+      const senders = principal.kind === "agent" ? [principal.agent] : [facts.initiator, facts.responder];
+      const answer = await redriveAll(c, principal.account, session_id, senders, target);
       if (!("refused" in answer)) return c.json({ session_id: target, ...answer }, 200);
       const issues = [{ path: "session_id", message: "it is this one that the refusal is about" }];
       return problem(c, answer.refused, answer.of === "target" ? { issues } : {});
+    },
+    refuseSession,
+  );
+
+  app.openapi(
+    close,
+    async (c) => {
+      const facts = await endSession(c, c.var.principal.account, c.req.valid("param").session_id);
+      return facts === undefined ? problem(c, "session_unknown") : c.json(shown(facts), 200);
     },
     refuseSession,
   );

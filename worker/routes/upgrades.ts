@@ -5,7 +5,7 @@ import { createMiddleware } from "hono/factory";
 import { Uuid } from "../../protocol/wire/ids.ts";
 import { Session } from "../../schema/http.ts";
 import type { App } from "../env.ts";
-import { identified } from "../identity/middleware.ts";
+import { guarded, identified } from "../identity/middleware.ts";
 import { agentObject, sessionObject, upgradeRequest } from "../objects.ts";
 import { problem } from "../problem.ts";
 import { json, problems } from "./responses.ts";
@@ -27,10 +27,17 @@ const upgradable = createMiddleware<App>(async (c, next) => {
   return problem(c, "subprotocol_required", { supported: [subprotocol] }, headers);
 });
 
-/** The same path for people: whoever asks for no upgrade at all is shown the session. */
+const access = { permission: "sessions:read", agents: true } as const;
+const guard = guarded(access);
+
+/** The same path for people: whoever asks for no upgrade at all is shown the session, as by any other route of the API. */
 const unlessUpgrade = createMiddleware<App>(async (c, next) => {
   if (c.req.raw.headers.has("Upgrade")) return next();
-  return showSession(c, c.req.param("session_id") ?? "");
+  let shown: Response | undefined;
+  const refused = await guard(c, async () => {
+    shown = await showSession(c, c.req.param("session_id") ?? "");
+  });
+  return refused ?? shown;
 });
 
 const responses = { 101: { description: `a WebSocket that speaks ${subprotocol}` }, ...problems };
@@ -48,8 +55,9 @@ const direct = createRoute({
   method: "get",
   path: "/v1/sessions/{session_id}",
   description:
-    "A session of the agent: its state, as exactly as the session itself knows it. With an `Upgrade`, a direct connection to it: see PROTOCOL.",
-  security,
+    "A session: its state, as exactly as the session itself knows it. With an `Upgrade`, an agent's direct connection to it: see PROTOCOL.",
+  security: [{ apiKey: [] }, ...security],
+  "x-permission": access.permission,
   request: { params: z.object({ session_id: Uuid }) },
   responses: { 200: json(Session, "the session, where no `Upgrade` was asked for"), ...responses },
 });
@@ -67,7 +75,7 @@ export function upgradeRoutes(app: OpenAPIHono<App>): void {
     );
   });
 
-  app.get(direct.getRoutingPath(), identified, unlessUpgrade, upgradable, async (c) => {
+  app.get(direct.getRoutingPath(), unlessUpgrade, identified, upgradable, async (c) => {
     const { identity } = c.var;
     const session = Uuid.safeParse(c.req.param("session_id"));
     if (!session.success) return problem(c, "session_unknown");

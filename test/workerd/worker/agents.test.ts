@@ -2,7 +2,7 @@
 import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { AgentPage } from "../../../schema/http.ts";
+import { AgentPage } from "../../../schema/http-accounts.ts";
 import { replaceCapabilities, touchConnected } from "../../../schema/registry.ts";
 import { administer, ask, breakAgentObject, db, newAgent, tlsOf, upgradeHeaders } from "./fixtures.ts";
 import { expectProblem } from "./problem.ts";
@@ -34,7 +34,9 @@ describe("GET /v1/agents", () => {
     expect(page.agents[1]).toEqual({
       agent: "b-never",
       status: "active",
+      tags: [],
       connected: false,
+      created_at: expect.stringMatching(/^\d{4}-/),
       last_connected_at: null,
       capabilities: [
         { name: "analyze" },
@@ -110,7 +112,7 @@ describe("PATCH /v1/agents/{agent_id}", () => {
 
     const suspended = await patch("suspendable", { status: "suspended" });
     expect(suspended.status).toBe(200);
-    const expected = { account: "local", agent_id: "suspendable", status: "suspended", closed: 1 };
+    const expected = { account: "local", agent_id: "suspendable", status: "suspended", tags: [], closed: 1 };
     expect(await suspended.json()).toEqual(expected);
     expect((await closed).code).toBe(4403);
     await expectProblem(await connect(), "agent_suspended");
@@ -137,7 +139,15 @@ describe("PATCH /v1/agents/{agent_id}", () => {
   });
 
   it("refuses what does not fit", async () => {
-    for (const body of [{ status: "gone" }, {}, [], "text", { status: "active", more: 1 }]) {
+    for (const body of [
+      { status: "gone" },
+      { tags: ["NO"] },
+      { tags: "x" },
+      {},
+      [],
+      "text",
+      { status: "active", more: 1 },
+    ]) {
       await expectProblem(await patch("twin", body), "invalid_request");
     }
     await expectProblem(await patch("NOT%20A%20NAME", { status: "active" }), "invalid_request");

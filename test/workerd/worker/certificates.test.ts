@@ -162,10 +162,9 @@ describe("any other request", () => {
     ["GET", "/"],
     ["GET", "/v1"],
     ["GET", "/v1/certificates"],
-    ["POST", "/v1/agents"],
     ["POST", "/health"],
     ["GET", "/v1/connect/"],
-    ["DELETE", "/v1/agents/planner"],
+    ["PUT", "/v1/agents/planner"],
   ])("%s %s is no route", async (method, path) => {
     await expectProblem(await exports.default.fetch(new Request(`${origin}${path}`, { method })), "route_unknown");
   });

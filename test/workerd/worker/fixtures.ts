@@ -89,12 +89,18 @@ export async function breakAgentObject(agent: string, account = "local"): Promis
 export const ask = (path: string, tls: unknown, init: RequestInit = {}) =>
   exports.default.fetch(requestOf(path, tls, init));
 
-/** The Worker's answer to the administrator. */
-export const administer = (method: string, path: string, body?: unknown, token: string = env.ADMIN_TOKEN) =>
+/** The Worker's answer to the operator, or to whoever has that key. */
+export const administer = (
+  method: string,
+  path: string,
+  body?: unknown,
+  token: string = env.ADMIN_TOKEN,
+  headers: Record<string, string> = {},
+) =>
   exports.default.fetch(
     new Request(`${origin}${path}`, {
       method,
-      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json", ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }),
   );

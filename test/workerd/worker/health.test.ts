@@ -11,37 +11,19 @@ it("says that it runs, and its version, to everybody", async () => {
   expect(await response.json()).toEqual({ status: "ok", version: packageJson.version });
 });
 
-it("describes every route in openapi.json, with its security and its problems", async () => {
+it("describes every route in openapi.json, with its problems", async () => {
   const response = await get("/v1/openapi.json");
   expect(response.status).toBe(200);
   const document = await response.json<{
-    paths: Record<string, Record<string, { security?: object[]; responses: Record<string, object> }>>;
+    paths: Record<string, Record<string, { responses: Record<string, object> }>>;
     components: { schemas: Record<string, object>; securitySchemes: Record<string, object> };
   }>();
-  const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { security, responses }]) => {
-      expect(Object.keys(responses)).toContain("default");
-      return `${method.toUpperCase()} ${path} ${security?.flatMap((s) => Object.keys(s)).join() ?? "open"}`;
-    }),
-  );
-  expect(routes.sort()).toEqual([
-    "DELETE /v1/api-keys/{key_id} apiKey",
-    "DELETE /v1/certificates/{fingerprint} apiKey",
-    "GET /health open",
-    "GET /v1/agents apiKey,clientCertificate",
-    "GET /v1/api-keys apiKey",
-    "GET /v1/audit-log apiKey",
-    "GET /v1/connect clientCertificate",
-    "GET /v1/sessions clientCertificate",
-    "GET /v1/sessions/{session_id} clientCertificate",
-    "GET /v1/sessions/{session_id}/dead-letters clientCertificate",
-    "GET /v1/sessions/{session_id}/timeline clientCertificate",
-    "PATCH /v1/agents/{agent_id} apiKey",
-    "POST /v1/agents/{agent_id}/drain apiKey",
-    "POST /v1/api-keys apiKey",
-    "POST /v1/certificates apiKey",
-    "POST /v1/sessions/{session_id}/dead-letters/redrive clientCertificate",
-  ]);
+  // Which routes there are, and whose, is the matrix' (test/workerd/matrix).
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const [method, { responses }] of Object.entries(methods)) {
+      expect([path, method, Object.keys(responses)]).toEqual([path, method, expect.arrayContaining(["default"])]);
+    }
+  }
   expect(Object.keys(document.components.securitySchemes)).toEqual(["clientCertificate", "apiKey"]);
   expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining(["Problem", "Agent", "AgentPage"]));
 });

@@ -36,13 +36,15 @@ beforeAll(async () => {
 afterEach(() => vi.restoreAllMocks());
 
 /** Where an API key would do as well, it is not a certificate that is missing. */
-const expected = (path: string, reason: ErrorReason): ErrorReason =>
-  reason === "certificate_required" && path.startsWith("/v1/agents") ? "credentials_required" : reason;
+const expected = (path: string, headers: object, reason: ErrorReason): ErrorReason =>
+  reason === "certificate_required" && !("Upgrade" in headers && path !== "/v1/agents") && path !== "/v1/connect"
+    ? "credentials_required"
+    : reason;
 
 async function expectRefusal(tls: unknown, reason: ErrorReason) {
   for (const path of guarded) {
     for (const headers of [{}, upgradeHeaders]) {
-      await expectProblem(await ask(path, tls, { headers }), expected(path, reason));
+      await expectProblem(await ask(path, tls, { headers }), expected(path, headers, reason));
     }
   }
 }
@@ -106,7 +108,7 @@ describe("an identity is refused", () => {
     };
     for (const path of guarded) {
       const response = await ask(path, { certPresented: "0" }, { headers: { ...upgradeHeaders, ...forged } });
-      await expectProblem(response, expected(path, "certificate_required"));
+      await expectProblem(response, expected(path, upgradeHeaders, "certificate_required"));
     }
   });
 });

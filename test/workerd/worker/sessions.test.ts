@@ -4,9 +4,9 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { z } from "zod";
 import { Session, SessionPage } from "../../../schema/http.ts";
 import { saveSession } from "../../../schema/registry.ts";
-import { everyWay } from "../objects/agents.ts";
+import { everyWay, plain } from "../objects/agents.ts";
 import { Duo } from "../objects/duo.ts";
-import { ask, db, newAgent, tlsOf } from "./fixtures.ts";
+import { administer, ask, db, newAgent, tlsOf } from "./fixtures.ts";
 import { expectProblem } from "./problem.ts";
 
 describe("GET /v1/sessions", () => {
@@ -92,8 +92,19 @@ describe("GET /v1/sessions", () => {
     },
   );
 
-  it("is for agents", async () => {
-    await expectProblem(await ask("/v1/sessions", undefined), "certificate_required");
+  it("shows a key all of its account, newest first, from page to page, in one query", async () => {
+    const all = async (query: string) => {
+      const response = await administer("GET", `/v1/sessions?account=${account}${query}`);
+      return SessionPage.strict().parse(await response.json());
+    };
+    const prepare = vi.spyOn(env.DB, "prepare");
+    expect(numbersOf(await all(""))).toEqual([5, 3, 4, 2, 1]);
+    expect(prepare).toHaveBeenCalledTimes(1);
+    prepare.mockRestore();
+    const first = await all("&limit=3");
+    const second = await all(`&limit=3&cursor=${first.next}`);
+    expect([...numbersOf(first), ...numbersOf(second)]).toEqual(numbersOf(await all("")));
+    expect(numbersOf(await all("&state=rejected"))).toEqual([5]);
   });
 });
 
@@ -170,6 +181,88 @@ describe("GET /v1/sessions/{session_id}", () => {
         await expectProblem(await ask(path, tlsOf(fingerprint)), "session_unknown");
       }
     }
-    await expectProblem(await ask("/v1/sessions/not-a-uuid", undefined), "certificate_required");
+    await expectProblem(await ask("/v1/sessions/not-a-uuid", undefined), "credentials_required");
+  });
+
+  it("shows a key what it shows both agents: the session, its timeline, its dead letters", async () => {
+    const duo = await Duo.open(plain);
+    await duo.a.say(duo.message(1, "for the record"));
+    await duo.a.socket.next("MESSAGE_ACK");
+    const path = `/v1/sessions/${duo.session_id}`;
+    for (const part of ["", "/timeline?payloads=true", "/dead-letters"]) {
+      const byAgent = await ask(`${path}${part}`, duo.a.tls);
+      const byKey = await administer("GET", `${path}${part}`);
+      expect([part, await byKey.json()]).toEqual([part, await byAgent.json()]);
+    }
+    await expectProblem(await administer("GET", `${path}?account=nowhere`), "session_unknown");
+  });
+});
+
+describe("POST /v1/sessions/{session_id}/close", () => {
+  const close = (session_id: string, token?: string) =>
+    administer("POST", `/v1/sessions/${session_id}/close`, undefined, token);
+
+  everyWay(
+    "[N17] ends a session at once: both sides are told, and what was undelivered is dead letters",
+    async (way) => {
+      const duo = await Duo.open(way);
+      await duo.a.say(duo.message(1, "too late"));
+      await duo.b.socket.next("MESSAGE");
+      const response = await close(duo.session_id);
+      expect(response.status).toBe(200);
+      const closed = Session.strict().parse(await response.json());
+      expect(closed).toMatchObject({ state: "closed", reason: "closed", streams: [{ waiting: 1 }, { waiting: 0 }] });
+      for (const agent of [duo.a, duo.b]) {
+        expect((await agent.socket.next("SESSION_CLOSED")).data).toMatchObject({ state: "closed" });
+      }
+      const late = duo.message(1);
+      await duo.b.say(late);
+      expect((await duo.b.errorAbout(late.id)).reason).toBe("session_closed");
+      const { dead_letters } = await (await administer("GET", `/v1/sessions/${duo.session_id}/dead-letters`)).json<{
+        dead_letters: object[];
+      }>();
+      expect(dead_letters).toMatchObject([{ reason: "session_closed", redrivable: true }]);
+      // Again: nothing happens, and nothing is logged.
+      expect(await (await close(duo.session_id)).json()).toEqual(closed);
+      const { entries } = await (await administer("GET", "/v1/audit-log")).json<{
+        entries: { action: string; target: string }[];
+      }>();
+      expect(entries.filter(({ target }) => target === duo.session_id).map(({ action }) => action)).toEqual([
+        "session.close",
+      ]);
+      expect((await duo.indexed("closed"))?.reason).toBe("closed");
+    },
+  );
+
+  it("[N17] takes a pending offer back", async () => {
+    const duo = await Duo.met(plain);
+    await duo.a.tell(duo.init());
+    await duo.b.connection.next("SESSION_INIT");
+    const response = await close(duo.session_id);
+    expect(await response.json()).toMatchObject({ state: "rejected", reason: "session_closed" });
+    expect((await duo.a.connection.next("SESSION_REJECT")).data).toMatchObject({ reason: "session_closed" });
+    await duo.b.tell(duo.of("SESSION_ACCEPT"));
+    expect((await duo.b.connection.next("ERROR")).data).toMatchObject({ reason: "session_closed" });
+  });
+
+  it("sends the dead letters of both sides on, when a key redrives", async () => {
+    const old = await Duo.open(plain);
+    await old.a.tell(old.message(1, "of a"));
+    await old.b.tell(old.message(1, "of b"));
+    await vi.waitFor(async () => {
+      const { streams } = Session.parse(await (await administer("GET", `/v1/sessions/${old.session_id}`)).json());
+      expect(streams.map(({ waiting }) => waiting)).toEqual([1, 1]);
+    });
+    await close(old.session_id);
+    const next = new Duo(old.a, old.b);
+    await next.begin();
+    const redrive = () =>
+      administer("POST", `/v1/sessions/${old.session_id}/dead-letters/redrive`, { session_id: next.session_id });
+    const sum = { session_id: next.session_id, skipped: 0, remaining: 0 };
+    expect(await (await redrive()).json()).toEqual({ ...sum, redriven: 2 });
+    expect(await (await redrive()).json()).toEqual({ ...sum, redriven: 0 });
+    const mine = ({ session_id }: { session_id: string }) => session_id === next.session_id;
+    expect((await next.b.connection.next("MESSAGE", mine)).data.content).toBe("of a");
+    expect((await next.a.connection.next("MESSAGE", mine)).data.content).toBe("of b");
   });
 });

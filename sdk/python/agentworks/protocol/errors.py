@@ -669,6 +669,33 @@ ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
             processed="no",
             detail="No agent of that name.",
         ),
+        "account_exists": ErrorEntry(
+            code="already_exists",
+            status=409,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail="There is an account of that name.",
+        ),
+        "agent_exists": ErrorEntry(
+            code="already_exists",
+            status=409,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail="There is an agent of that name.",
+        ),
+        "precondition_failed": ErrorEntry(
+            code="failed_precondition",
+            status=412,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail=(
+                "It was changed since: `If-Match` is not its `ETag`. Get it again, "
+                "and decide anew."
+            ),
+        ),
         "certificate_taken": ErrorEntry(
             code="already_exists",
             status=409,

@@ -369,6 +369,21 @@ module Agentworks
           retryable: false, processed: :no, closes: nil,
           detail: 'No agent of that name.'
         ).freeze,
+        account_exists: ErrorEntry.new(
+          code: :already_exists, status: 409, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'There is an account of that name.'
+        ).freeze,
+        agent_exists: ErrorEntry.new(
+          code: :already_exists, status: 409, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'There is an agent of that name.'
+        ).freeze,
+        precondition_failed: ErrorEntry.new(
+          code: :failed_precondition, status: 412, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'It was changed since: `If-Match` is not its `ETag`. Get it again, and decide anew.'
+        ).freeze,
         certificate_taken: ErrorEntry.new(
           code: :already_exists, status: 409, scope: :request,
           retryable: false, processed: :no, closes: nil,

@@ -1,0 +1,109 @@
+// Accounts: one looks at its own and renames it; the operator makes and suspends them.
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { drizzle } from "drizzle-orm/d1";
+import type { z } from "zod";
+import { closeCodes } from "../../protocol/wire/errors.ts";
+import { Account, ChangeAccount, CreateAccount } from "../../schema/http-accounts.ts";
+import {
+  type AccountListing,
+  changeAccount,
+  connectedAgents,
+  createAccount,
+  findAccount,
+} from "../../schema/registry.ts";
+import type { App, Env } from "../env.ts";
+import { etagOf, wantedRevision } from "../etag.ts";
+import { authorOf } from "../identity/middleware.ts";
+import { agentObject } from "../objects.ts";
+import { problem } from "../problem.ts";
+import { json, problems } from "./responses.ts";
+import { guardedRoute } from "./route.ts";
+import { time } from "./times.ts";
+
+const show = guardedRoute({
+  method: "get",
+  path: "/v1/account",
+  description: "The account that is asked about.",
+  access: { permission: "account:read" },
+  responses: { 200: json(Account, "the account; its `ETag` is for `If-Match`"), ...problems },
+});
+
+const change = guardedRoute({
+  method: "patch",
+  path: "/v1/account",
+  description:
+    "Changes the account. Suspending it closes every live socket of its agents (4403), and refuses its keys.",
+  access: { permission: "account:write" },
+  request: { body: { required: true, content: { "application/json": { schema: ChangeAccount } } } },
+  responses: { 200: json(Account, "the account as it is now"), ...problems },
+});
+
+const create = guardedRoute({
+  method: "post",
+  path: "/v1/accounts",
+  description: "Makes an account.",
+  access: { permission: "accounts:write" },
+  request: { body: { required: true, content: { "application/json": { schema: CreateAccount } } } },
+  responses: { 201: json(Account, "the account"), ...problems },
+});
+
+const shown = ({ id, name, status, createdAt }: AccountListing): z.infer<typeof Account> => ({
+  account: id,
+  name,
+  status,
+  created_at: time(createdAt),
+});
+
+/** So many agents are asked at once. */
+const atOnce = 50;
+
+/** Closes the live sockets of every agent that ever connected. Who reconnects meanwhile is refused: the registry knows already. */
+async function expelAll(env: Env, account: string): Promise<void> {
+  for (let after = ""; ; ) {
+    const agents = await connectedAgents(drizzle(env.DB), account, { after, limit: atOnce });
+    await Promise.all(
+      agents.map(async (agent) => {
+        try {
+          await agentObject(env, account, agent).disconnect(closeCodes.revoked, "account_suspended");
+        } catch (cause) {
+          console.warn(JSON.stringify({ event: "disconnect_failed", account, agent, cause: String(cause) }));
+        }
+      }),
+    );
+    const last = agents.at(-1);
+    if (last === undefined || agents.length < atOnce) return;
+    after = last;
+  }
+}
+
+export function accountRoutes(app: OpenAPIHono<App>): void {
+  app.openapi(show, async (c) => {
+    const account = await findAccount(drizzle(c.env.DB), c.var.principal.account);
+    return account === undefined
+      ? problem(c, "account_not_found")
+      : c.json(shown(account), 200, etagOf(account.revision));
+  });
+
+  app.openapi(change, async (c) => {
+    const { account: id, permissions } = c.var.principal;
+    const wanted = c.req.valid("json");
+    if (wanted.status !== undefined && !permissions.has("accounts:write")) {
+      return problem(c, "permission_denied", { permission: "accounts:write" });
+    }
+    const db = drizzle(c.env.DB);
+    const revision = wantedRevision(c);
+    const account = await changeAccount(db, id, wanted, revision, authorOf(c));
+    if (account === undefined) {
+      return problem(c, (await findAccount(db, id)) === undefined ? "account_not_found" : "precondition_failed");
+    }
+    // First the registry, then the sockets: who reconnects in between is refused.
+    if (wanted.status === "suspended") await expelAll(c.env, id);
+    return c.json(shown(account), 200, etagOf(account.revision));
+  });
+
+  app.openapi(create, async (c) => {
+    const { account: id, name = id } = c.req.valid("json");
+    const account = await createAccount(drizzle(c.env.DB), id, name, authorOf(c));
+    return account === undefined ? problem(c, "account_exists") : c.json(shown(account), 201, etagOf(account.revision));
+  });
+}
