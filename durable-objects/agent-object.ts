@@ -39,6 +39,14 @@ interface Connection extends SocketFacts {
 
 const factsOf = (socket: WebSocket) => socket.deserializeAttachment() as Connection;
 
+/** What the account's policy does not let the agent offer. */
+const capabilityDenied = (id: Uuid, names: readonly string[]): string =>
+  errorLine({
+    reason: "capability_denied",
+    id,
+    issues: names.map((name) => ({ path: name, message: "denied by the policy" })),
+  });
+
 export class AgentObject extends DurableObject<ObjectEnv> {
   readonly #store: AgentStore;
   readonly #places: Places;
@@ -123,7 +131,10 @@ export class AgentObject extends DurableObject<ObjectEnv> {
     socket.serializeAttachment(facts);
     // The usual reconnect announces what was announced before: answered at once, no query.
     if (this.#store.hasCapabilities(data.capabilities)) return this.#welcome(socket, id);
-    this.#after(socket, this.#directory.publish(facts, data.capabilities), () => this.#welcome(socket, id));
+    this.#after(socket, this.#directory.publishAllowed(facts, data.capabilities), (denied) => {
+      this.#welcome(socket, id);
+      if (denied.length > 0) say(socket, capabilityDenied(id, denied));
+    });
   }
 
   /** Says who the agent is and what is open, then hands over the offers that waited. */
@@ -140,9 +151,12 @@ export class AgentObject extends DurableObject<ObjectEnv> {
 
   #announce(socket: WebSocket, facts: Connection, { id, data }: FromClient<"CAPABILITY_ANNOUNCE">): void {
     const capabilities = data.capabilities.map(({ name }) => name);
-    this.#after(socket, this.#directory.publish(facts, data.capabilities), () =>
-      say(socket, JSON.stringify({ type: "CAPABILITY_ACK", id: freshId(), in_reply_to: id, data: { capabilities } })),
-    );
+    const announcing = this.#directory.denied(facts, data.capabilities).then(async (denied) => {
+      if (denied.length > 0) return capabilityDenied(id, denied);
+      await this.#directory.publish(facts, data.capabilities);
+      return JSON.stringify({ type: "CAPABILITY_ACK", id: freshId(), in_reply_to: id, data: { capabilities } });
+    });
+    this.#after(socket, announcing, (answer) => say(socket, answer));
   }
 
   #query(socket: WebSocket, facts: Connection, { id, data }: FromClient<"AGENT_QUERY">): void {

@@ -3,7 +3,8 @@
 import { drizzle } from "drizzle-orm/d1";
 import type { ErrorReason } from "../protocol/wire/errors.ts";
 import { limits } from "../protocol/wire/limits.ts";
-import { findCapable } from "../schema/registry.ts";
+import { judgePolicy } from "../schema/policy.ts";
+import { findCapable, findParties } from "../schema/registry.ts";
 import type { AgentStore } from "./agent-store.ts";
 import type { ObjectEnv } from "./env.ts";
 import type { Room } from "./rpc.ts";
@@ -28,15 +29,15 @@ export class Router {
   }
 
   /**
-   * An agent that keeps a place for the session, or why there is none. At most two queries.
+   * An agent that keeps a place for the session, or why there is none. At most three queries.
    * @throws when D1 cannot be asked
    */
   async find(search: Search): Promise<{ to: string } | { refused: ErrorReason }> {
     const { account, agent, capability } = search;
     const after = this.#store.turn(capability);
     const options = { after, except: agent, limit: limits.candidatesMax };
-    const candidates = await findCapable(drizzle(this.#env.DB), account, capability, options);
-    if (candidates.length === 0) return { refused: "capability_unknown" };
+    const capable = await findCapable(drizzle(this.#env.DB), account, capability, options);
+    const candidates = capable.length === 0 ? [] : await this.#allowed(search, capable);
     for (let first = 0; first < candidates.length; first += limits.candidatesAtOnce) {
       const to = await this.#choose(candidates.slice(first, first + limits.candidatesAtOnce), search);
       if (to === undefined) continue;
@@ -44,9 +45,22 @@ export class Router {
       return { to };
     }
     // Where there are more than can be asked, the next search begins with the others.
-    const last = candidates.at(-1);
-    if (candidates.length === limits.candidatesMax && last !== undefined) this.#store.saveTurn(capability, last);
-    return { refused: "capability_busy" };
+    const last = capable.at(-1);
+    if (capable.length === limits.candidatesMax && last !== undefined) this.#store.saveTurn(capability, last);
+    return { refused: candidates.length === 0 ? "capability_unknown" : "capability_busy" };
+  }
+
+  /** Those of them that the account's policy lets offer the capability, and the seeker open a session with. */
+  async #allowed({ account, agent, capability }: Search, candidates: string[]): Promise<string[]> {
+    const { rules, parties } = await findParties(drizzle(this.#env.DB), account, [agent, ...candidates]);
+    const [from, ...others] = parties;
+    if (rules.length === 0 || from === undefined) return candidates;
+    const may = others.filter(
+      (to) =>
+        judgePolicy(rules, { action: "open", from, to }) &&
+        judgePolicy(rules, { action: "offer", agent: to, capability }),
+    );
+    return may.map((one) => one.agent);
   }
 
   /** Asks all at once, then the best ones for a place, one after the other: another search may have been faster. */

@@ -4,22 +4,26 @@ import type { Offer, SessionRecord, UsageReport } from "../protocol/session/effe
 import { isLive } from "../protocol/session/states.ts";
 import { otherSide } from "../protocol/session/tasks.ts";
 import type { ErrorReason } from "../protocol/wire/errors.ts";
-import { agentExists, removeSession, saveSession } from "../schema/registry.ts";
+import { judgePolicy } from "../schema/policy.ts";
+import { agentExists, type Database, findParties, removeSession, saveSession } from "../schema/registry.ts";
 import type { ObjectEnv } from "./env.ts";
 
 /**
- * Makes the offer. One query where the agent was never connected, none else.
+ * Makes the offer, where the account's policy allows it. One query, and another where the agent was never connected. Where the
+ * policy cannot be asked, no offer is made.
  * @returns why the offer failed; undefined: it was taken. An object that cannot be asked is one that nobody is connected to.
  */
 export async function makeOffer(
   env: ObjectEnv,
   account: string,
+  from: string,
   to: string,
   { session_id, line, until, waits, capability }: Offer,
 ): Promise<ErrorReason | undefined> {
   const offer: Offer = { session_id, line, until, waits, ...(capability && { capability }) };
   const agent = env.AGENTS.getByName(`${account}/${to}`);
   try {
+    if (!(await isAllowed(drizzle(env.DB), account, from, to, capability))) return "policy_denied";
     const refusal = await agent.offer(offer, false);
     if (refusal !== "agent_unknown") return refusal;
     if (!(await agentExists(drizzle(env.DB), account, to))) return "agent_unknown";
@@ -28,6 +32,20 @@ export async function makeOffer(
     console.warn(JSON.stringify({ event: "offer_failed", account, session_id, cause: String(cause) }));
     return "agent_offline";
   }
+}
+
+async function isAllowed(
+  db: Database,
+  account: string,
+  initiator: string,
+  responder: string,
+  capability: string | undefined,
+): Promise<boolean> {
+  const { rules, parties } = await findParties(db, account, [initiator, responder]);
+  const [from, to] = parties;
+  if (rules.length === 0 || from === undefined || to === undefined) return true;
+  if (!judgePolicy(rules, { action: "open", from, to })) return false;
+  return capability === undefined || judgePolicy(rules, { action: "offer", agent: to, capability });
 }
 
 /** D1's session index and both agents' lists. Answers whether all of them know: what fails is repeated by the index timer. */

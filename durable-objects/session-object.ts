@@ -264,7 +264,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   }
 
   async #offer(to: string, offer: Offer): Promise<void> {
-    const refusal = await makeOffer(this.env, this.#account ?? "", to, offer);
+    const refusal = await makeOffer(this.env, this.#account ?? "", this.#session.record?.agents[0] ?? "", to, offer);
     if (refusal !== undefined) this.#perform(this.#session.offerFailed(refusal, Date.now()));
   }
 

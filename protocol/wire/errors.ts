@@ -110,6 +110,12 @@ export const errors = {
     "Queries, announcements and new sessions come too fast. Send this again in a second.",
     { retryable: true },
   ),
+  capability_denied: fault(
+    "permission_denied",
+    403,
+    "envelope",
+    "The account's policy does not let this agent offer the capabilities that `issues` names. See GET /v1/policy.",
+  ),
   not_on_direct: fault(
     "failed_precondition",
     409,
@@ -186,6 +192,12 @@ export const errors = {
     "session",
     "No agent with that capability is connected and has room (`max_concurrency`). Try again later.",
     { retryable: true },
+  ),
+  policy_denied: fault(
+    "permission_denied",
+    403,
+    "session",
+    "The account's policy does not let this agent open sessions with that one. See GET /v1/policy.",
   ),
   self_session: fault("invalid_argument", 400, "session", "An agent cannot open a session with itself."),
   offer_expired: fault(

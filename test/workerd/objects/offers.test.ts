@@ -153,12 +153,16 @@ everyWay(
   async (way) => {
     const duo = await Duo.met(way);
     const warned = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const start = Date.now();
+    at(start);
+    // The policy allowed the offer: it is D1's part in opening a session.
+    await duo.a.tell(duo.init());
+    await duo.b.connection.next("SESSION_INIT");
     const broken = vi.spyOn(Object.getPrototypeOf(env.DB), "prepare").mockImplementation(() => {
       throw new Error("D1 is away");
     });
-    const start = Date.now();
-    at(start);
-    await duo.begin();
+    await duo.b.tell(duo.of("SESSION_ACCEPT"));
+    for (const { connection } of [duo.a, duo.b]) await connection.next("SESSION_ACCEPT");
     await duo.expectAlive(1, 1);
     await vi.waitFor(() => expect(warned.mock.calls.join()).toContain("index_failed"));
     expect(await alarmOf(duo)).toBe(start + limits.indexRetryMs);

@@ -201,6 +201,17 @@ ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
                 "again in a second."
             ),
         ),
+        "capability_denied": ErrorEntry(
+            code="permission_denied",
+            status=403,
+            scope="envelope",
+            retryable=False,
+            processed="no",
+            detail=(
+                "The account's policy does not let this agent offer the capabilities "
+                "that `issues` names. See GET /v1/policy."
+            ),
+        ),
         "not_on_direct": ErrorEntry(
             code="failed_precondition",
             status=409,
@@ -337,6 +348,17 @@ ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
             detail=(
                 "No agent with that capability is connected and has room "
                 "(`max_concurrency`). Try again later."
+            ),
+        ),
+        "policy_denied": ErrorEntry(
+            code="permission_denied",
+            status=403,
+            scope="session",
+            retryable=False,
+            processed="no",
+            detail=(
+                "The account's policy does not let this agent open sessions with "
+                "that one. See GET /v1/policy."
             ),
         ),
         "self_session": ErrorEntry(

@@ -97,6 +97,12 @@ module Agentworks
           retryable: true, processed: :no, closes: nil,
           detail: 'Queries, announcements and new sessions come too fast. Send this again in a second.'
         ).freeze,
+        capability_denied: ErrorEntry.new(
+          code: :permission_denied, status: 403, scope: :envelope,
+          retryable: false, processed: :no, closes: nil,
+          detail: "The account's policy does not let this agent offer the capabilities that `issues` " \
+            'names. See GET /v1/policy.'
+        ).freeze,
         not_on_direct: ErrorEntry.new(
           code: :failed_precondition, status: 409, scope: :envelope,
           retryable: false, processed: :no, closes: nil,
@@ -175,6 +181,12 @@ module Agentworks
           retryable: true, processed: :no, closes: nil,
           detail: 'No agent with that capability is connected and has room (`max_concurrency`). Try ' \
             'again later.'
+        ).freeze,
+        policy_denied: ErrorEntry.new(
+          code: :permission_denied, status: 403, scope: :session,
+          retryable: false, processed: :no, closes: nil,
+          detail: "The account's policy does not let this agent open sessions with that one. See GET " \
+            '/v1/policy.'
         ).freeze,
         self_session: ErrorEntry.new(
           code: :invalid_argument, status: 400, scope: :session,
