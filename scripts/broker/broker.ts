@@ -1,11 +1,12 @@
 // The embedded broker: a state folder, a Worker on workerd, and the edge before it, started and stopped as one.
 // `npm start`, the tests, the demo and the bench all start theirs here.
 
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Miniflare } from "miniflare";
 import { defaultAccount } from "../../schema/http.ts";
+import { scopes } from "../../schema/permissions.ts";
 import { type Authority, openAuthority } from "../certificates/authority.ts";
 import { type Edge, startEdge } from "../edge/edge.ts";
 import { certificatesIn } from "../edge/tls-client-auth.ts";
@@ -55,6 +56,8 @@ export interface WorkerBehindEdge {
 
 export interface Broker extends WorkerBehindEdge {
   readonly adminToken: string;
+  /** With every scope in the account `local`, another one at each start; a Worker without a registry has none. */
+  readonly apiKey?: string;
 }
 
 export type BrokerOptions = Omit<WorkerBehindEdgeOptions, "worker"> & {
@@ -151,13 +154,31 @@ export async function startWorkerBehindEdge(options: WorkerBehindEdgeOptions): P
   }
 }
 
-/** The API would make the account at the first registration; it is there from the start so that D1 can be looked at. */
+/** The account is there from the start, for whoever asks first. */
 async function addLocalAccount(miniflare: Miniflare): Promise<void> {
   const database = await miniflare.getD1Database("DB");
   await database
     .prepare("INSERT OR IGNORE INTO accounts (id, name, created_at) VALUES (?1, ?1, ?2)")
     .bind(defaultAccount, Date.now())
     .run();
+}
+
+/**
+ * An API key with every scope. It is one row, whose secret is another at each start: broker.json says the one of this start, and
+ * whatever an older one said opens nothing any more.
+ */
+async function addLocalKey(miniflare: Miniflare): Promise<string> {
+  const id = "embeddedembedded";
+  const secretText = secret();
+  const hash = createHash("sha256").update(secretText).digest("hex");
+  const database = await miniflare.getD1Database("DB");
+  await database
+    .prepare(
+      "INSERT OR REPLACE INTO api_keys (id, account_id, name, secret_hash, scopes, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(id, defaultAccount, "npm start", hash, JSON.stringify(scopes), "operator", Date.now())
+    .run();
+  return `aw_${id}_${secretText}`;
 }
 
 /** The embedded broker, ready for agents and announced in `broker.json`. Failures as of `startWorkerBehindEdge`. */
@@ -170,10 +191,12 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     bindings: { ...options.bindings, ADMIN_TOKEN: adminToken },
   });
   try {
-    if (worker.databases.DB?.migrationsDir !== undefined) await addLocalAccount(running.miniflare);
+    const hasRegistry = worker.databases.DB?.migrationsDir !== undefined;
+    if (hasRegistry) await addLocalAccount(running.miniflare);
+    const credentials = { adminToken, ...(hasRegistry && { apiKey: await addLocalKey(running.miniflare) }) };
     const { agentsUrl, apiUrl, clientCas } = running;
-    await running.folder.publish({ agentsUrl, apiUrl, adminToken, clientCas: [...clientCas] });
-    return { ...running, adminToken };
+    await running.folder.publish({ agentsUrl, apiUrl, ...credentials, clientCas: [...clientCas] });
+    return { ...running, ...credentials };
   } catch (error) {
     await running.close();
     throw error;

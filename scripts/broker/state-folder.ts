@@ -18,6 +18,8 @@ const BrokerRecord = z.object({
   agentsUrl: z.string(),
   apiUrl: z.string(),
   adminToken: z.string(),
+  /** With every scope in the account `local`. */
+  apiKey: z.string().optional(),
   /** PEM: the CAs whose agents the edge lets in. */
   clientCas: z.array(z.string()),
 });

@@ -46,7 +46,7 @@ describe("a running broker", () => {
     const past = { notBefore: new Date(now - 2 * dayMs), notAfter: new Date(now - dayMs) };
     const future = { notBefore: new Date(now + dayMs), notAfter: new Date(now + 2 * dayMs) };
     const stranger = await openAuthority(folder.dir);
-    expect(await reason()).toBe("certificate_required");
+    expect(await reason()).toBe("credentials_required");
     expect(await reason(await stranger.issueAgent("planner"))).toBe("certificate_untrusted");
     expect(await reason(await broker.authority.issueAgent("planner", past))).toBe("certificate_expired");
     expect(await reason(await broker.authority.issueAgent("planner", future))).toBe("certificate_not_yet_valid");
@@ -65,7 +65,7 @@ describe("a running broker", () => {
       "MF-CF-Blob": JSON.stringify({ tlsClientAuth: { ...tlsClientAuth, certNotAfter: "Jan  1 00:00:00 2040 GMT" } }),
       "X-Agentworks-Edge": "guess",
     };
-    expect(await reason(undefined, forged)).toBe("certificate_required");
+    expect(await reason(undefined, forged)).toBe("credentials_required");
     for (const base of [broker.innerUrl(), String(await broker.miniflare.ready).replace(/\/$/, "")]) {
       const inner = await fetch(`${base}/v1/agents`, { headers: forged });
       expect([inner.status, await inner.json()]).toMatchObject([403, { reason: "edge_required" }]);

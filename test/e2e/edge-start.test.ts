@@ -6,6 +6,7 @@ import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { isAlive } from "../../scripts/broker/process.ts";
+import { runningBroker } from "../../scripts/broker/state-folder.ts";
 import { has } from "../../scripts/machine.ts";
 import { ask, run as runScript, temporaryFolder, until } from "./edge-fixtures.ts";
 
@@ -57,6 +58,12 @@ async function agents(ready: Ready, certificateFile: string, keyFile: string): P
   return (await ask(ready.agentsUrl, "/v1/agents", { ca: ca ?? "", identity })).status;
 }
 
+/** What an API key is told about its account. */
+async function accountOf(apiUrl: string, key: string): Promise<{ status: number; account?: string }> {
+  const response = await fetch(`${apiUrl}/v1/account`, { headers: { authorization: `Bearer ${key}` } });
+  return { ...((await response.json()) as object), status: response.status };
+}
+
 describe("npm start", () => {
   test("says where it is, certifies by agent:add, and ends in order", async () => {
     await using folder = await temporaryFolder();
@@ -74,6 +81,9 @@ describe("npm start", () => {
     expect(agent).toMatchObject({ agentId: "planner", agentsUrl: ready.agentsUrl, caFile: ready.caFile });
     expect(await agents(ready, agent.certificateFile, agent.keyFile)).toBe(200);
 
+    const { apiKey = "" } = await runningBroker(ready.stateDir);
+    expect(await accountOf(ready.apiUrl, apiKey)).toMatchObject({ status: 200, account: "local" });
+
     const workerd = await workerdOf(ready.stateDir);
     child.kill("SIGINT");
     expect(await end).toBe(0);
@@ -86,6 +96,7 @@ describe("npm start", () => {
     await using folder = await temporaryFolder();
     const first = await start(folder.dir);
     await run("scripts/agent-add.ts", "planner", "--state", first.ready.stateDir).finished;
+    const before = await runningBroker(first.ready.stateDir);
     const workerd = await workerdOf(first.ready.stateDir);
     expect(isAlive(workerd)).toBe(true);
     first.child.kill("SIGKILL");
@@ -97,6 +108,10 @@ describe("npm start", () => {
     const { port } = new URL(first.ready.agentsUrl);
     const second = await start(folder.dir, "--agents-port", port);
     expect(second.ready.agentsUrl).toBe(first.ready.agentsUrl);
+    const { apiKey = "" } = await runningBroker(second.ready.stateDir);
+    expect(apiKey).not.toBe(before.apiKey);
+    expect(await accountOf(second.ready.apiUrl, apiKey)).toMatchObject({ status: 200 });
+    expect(await accountOf(second.ready.apiUrl, before.apiKey ?? "")).toMatchObject({ status: 401 });
     const dir = join(second.ready.stateDir, "agents/planner");
     expect(await agents(second.ready, join(dir, "cert.pem"), join(dir, "key.pem"))).toBe(200);
     second.child.kill("SIGTERM");

@@ -311,7 +311,7 @@ describe("redriving is refused", () => {
     const path = `/v1/sessions/${duo.session_id}/dead-letters/redrive`;
     const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
     await expectProblem(await ask(path, duo.a.tls, init), "invalid_request");
-    await expectProblem(await ask(path, undefined, init), "certificate_required");
+    await expectProblem(await ask(path, undefined, init), "credentials_required");
   });
 });
 

@@ -158,7 +158,7 @@ it("is for the two of the session", async () => {
   await expectProblem(await ask(path, tlsOf(stranger.fingerprint)), "session_unknown");
   const elsewhere = await newAgent(duo.a.name, "elsewhere");
   await expectProblem(await ask(path, tlsOf(elsewhere.fingerprint)), "session_unknown");
-  await expectProblem(await ask(path, undefined), "certificate_required");
+  await expectProblem(await ask(path, undefined), "credentials_required");
   for (const query of ["limit=201", "limit=0", "after=1", "after=1.2.3", "payloads=yes"]) {
     const problem = await expectProblem(await ask(`${path}?${query}`, duo.a.tls), "invalid_request");
     expect(problem.issues?.map(({ path: member }) => member)).toEqual([query.split("=")[0]]);
