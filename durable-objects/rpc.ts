@@ -39,3 +39,12 @@ export interface Room {
   /** All that it has, and was offered. */
   sessions: number;
 }
+
+/** What a caller of the HTTP API may still ask. */
+export interface Allowance {
+  admitted: boolean;
+  limit: number;
+  remaining: number;
+  /** Until all of the limit is there again. */
+  resetSeconds: number;
+}

@@ -17,6 +17,16 @@ export const bounds = {
   auditPageDefault: 50,
   apiKeysPageMax: 100,
   apiKeysPageDefault: 20,
+  /** Requests to the HTTP API of one API key, one agent: so many at once, and so many a second. */
+  requestsBurst: 300,
+  requestsPerSecond: 10,
+  /** Callers of an account that are remembered at once; beyond that those go that have their full burst again. */
+  callersMax: 10_000,
+  /** An `Idempotency-Key`: how long it may be, how long its answer is kept, … */
+  idempotencyKeyCharsMax: 128,
+  idempotencyKeepMs: 24 * 3_600_000,
+  /** … and after how long a request that never answered may be made again. */
+  idempotencyPendingMs: 60_000,
   capabilitiesPageMax: 100,
   capabilitiesPageDefault: 50,
   /** Rules of an account's policy, … */

@@ -2,6 +2,7 @@
 import { createApp } from "./app.ts";
 import type { Env } from "./env.ts";
 
+export { AccountObject } from "../durable-objects/account-object.ts";
 export { AgentObject } from "../durable-objects/agent-object.ts";
 export { SessionObject } from "../durable-objects/session-object.ts";
 

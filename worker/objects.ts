@@ -2,6 +2,9 @@
 import type { Env } from "./env.ts";
 import type { Identity } from "./identity/identity.ts";
 
+/** The object of an account. */
+export const accountObject = (env: Env, account: string) => env.ACCOUNTS.getByName(account);
+
 /** The object of an agent. */
 export const agentObject = (env: Env, account: string, agent: string) => env.AGENTS.getByName(`${account}/${agent}`);
 

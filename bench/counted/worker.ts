@@ -54,6 +54,8 @@ function countQueries(env: ObjectEnv): ObjectEnv {
   return { ...env, DB: counted };
 }
 
+export { AccountObject } from "../../durable-objects/account-object.ts";
+
 export class AgentObject extends RealAgentObject {
   constructor(ctx: DurableObjectState, env: ObjectEnv) {
     countRows(ctx);

@@ -373,6 +373,26 @@ export const errors = {
   agent_not_found: fault("not_found", 404, "request", "No agent of that name."),
   account_exists: fault("already_exists", 409, "request", "There is an account of that name."),
   agent_exists: fault("already_exists", 409, "request", "There is an agent of that name."),
+  too_many_requests: fault(
+    "resource_exhausted",
+    429,
+    "request",
+    "Requests come too fast. Ask again after `Retry-After`; the `RateLimit-*` headers say how many are left.",
+    { retryable: true },
+  ),
+  idempotency_conflict: fault(
+    "already_exists",
+    409,
+    "request",
+    "That `Idempotency-Key` was used for another request. Choose a new one for each.",
+  ),
+  idempotency_in_progress: fault(
+    "unavailable",
+    409,
+    "request",
+    "The first request with that `Idempotency-Key` is still at work. Ask again in a second.",
+    { retryable: true, processed: "maybe" },
+  ),
   precondition_failed: fault(
     "failed_precondition",
     412,

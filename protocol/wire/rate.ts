@@ -8,7 +8,8 @@ import { limits } from "./limits.ts";
  */
 export type RateVerdict = "take" | "warn" | "close";
 
-class Bucket {
+/** Fills by so much a second, up to `burst`. */
+export class Bucket {
   readonly #perSecond: number;
   readonly #burst: number;
   #tokens: number;
@@ -23,13 +24,24 @@ class Bucket {
 
   /** Whether there was one to take. */
   take(now: number): boolean {
+    if (this.left(now) < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  /** How many could be taken at once, now. */
+  left(now: number): number {
     // A clock that went back gives nothing, and takes nothing.
     const passedMs = Math.max(0, now - this.#at);
     this.#at = now;
     this.#tokens = Math.min(this.#burst, this.#tokens + (passedMs / 1000) * this.#perSecond);
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
+    return Math.floor(this.#tokens);
+  }
+
+  /** Milliseconds until it is full, if nothing is taken. */
+  fullInMs(now: number): number {
+    this.left(now);
+    return ((this.#burst - this.#tokens) / this.#perSecond) * 1000;
   }
 }
 

@@ -2,6 +2,7 @@
 declare namespace Cloudflare {
   interface Env extends Required<Pick<import("../../worker/env.ts").Env, "ADMIN_TOKEN">> {
     DB: D1Database;
+    ACCOUNTS: import("../../worker/env.ts").Env["ACCOUNTS"];
     AGENTS: import("../../worker/env.ts").Env["AGENTS"];
     SESSIONS: import("../../worker/env.ts").Env["SESSIONS"];
     TEST_MIGRATIONS: import("cloudflare:test").D1Migration[];

@@ -5,7 +5,9 @@ import { bounds } from "../../schema/bounds.ts";
 import type { Permission } from "../../schema/permissions.ts";
 import type { Author } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
+import { idempotently } from "../idempotency.ts";
 import { problem } from "../problem.ts";
+import { limited } from "../rate-limit.ts";
 import { identify } from "./identity.ts";
 import { authenticate } from "./principal.ts";
 import { provesEdge } from "./secrets.ts";
@@ -46,6 +48,8 @@ export const guarded = ({ permission, agents = false }: Access): MiddlewareHandl
       const unauthorized = errors[principal].status === 401;
       return problem(c, principal, {}, unauthorized ? { "WWW-Authenticate": 'Bearer realm="agentworks"' } : {});
     }
+    const refused = await limited(c, principal);
+    if (refused !== undefined) return refused;
     const may = principal.kind === "agent" ? agents : principal.permissions.has(permission);
     if (!may) return problem(c, "permission_denied", { permission });
     // Only the operator chooses an account. Whether there is one of that name is nobody else's business.
@@ -53,7 +57,8 @@ export const guarded = ({ permission, agents = false }: Access): MiddlewareHandl
       return problem(c, "account_not_found");
     }
     c.set("principal", principal);
-    return next();
+    const key = c.req.method === "POST" ? c.req.header("Idempotency-Key") : undefined;
+    return key === undefined ? next() : idempotently(c, key, next);
   };
 
 /** Who changes something, for the audit log. Behind `guarded` only. */

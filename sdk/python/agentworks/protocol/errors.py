@@ -707,6 +707,39 @@ ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
             processed="no",
             detail="There is an agent of that name.",
         ),
+        "too_many_requests": ErrorEntry(
+            code="resource_exhausted",
+            status=429,
+            scope="request",
+            retryable=True,
+            processed="no",
+            detail=(
+                "Requests come too fast. Ask again after `Retry-After`; the "
+                "`RateLimit-*` headers say how many are left."
+            ),
+        ),
+        "idempotency_conflict": ErrorEntry(
+            code="already_exists",
+            status=409,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail=(
+                "That `Idempotency-Key` was used for another request. Choose a new "
+                "one for each."
+            ),
+        ),
+        "idempotency_in_progress": ErrorEntry(
+            code="unavailable",
+            status=409,
+            scope="request",
+            retryable=True,
+            processed="maybe",
+            detail=(
+                "The first request with that `Idempotency-Key` is still at work. Ask "
+                "again in a second."
+            ),
+        ),
         "precondition_failed": ErrorEntry(
             code="failed_precondition",
             status=412,

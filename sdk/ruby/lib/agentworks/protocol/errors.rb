@@ -391,6 +391,23 @@ module Agentworks
           retryable: false, processed: :no, closes: nil,
           detail: 'There is an agent of that name.'
         ).freeze,
+        too_many_requests: ErrorEntry.new(
+          code: :resource_exhausted, status: 429, scope: :request,
+          retryable: true, processed: :no, closes: nil,
+          detail: 'Requests come too fast. Ask again after `Retry-After`; the `RateLimit-*` headers ' \
+            'say how many are left.'
+        ).freeze,
+        idempotency_conflict: ErrorEntry.new(
+          code: :already_exists, status: 409, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'That `Idempotency-Key` was used for another request. Choose a new one for each.'
+        ).freeze,
+        idempotency_in_progress: ErrorEntry.new(
+          code: :unavailable, status: 409, scope: :request,
+          retryable: true, processed: :maybe, closes: nil,
+          detail: 'The first request with that `Idempotency-Key` is still at work. Ask again in a ' \
+            'second.'
+        ).freeze,
         precondition_failed: ErrorEntry.new(
           code: :failed_precondition, status: 412, scope: :request,
           retryable: false, processed: :no, closes: nil,
