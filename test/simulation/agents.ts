@@ -19,9 +19,10 @@ export class Agents {
   /** Takes an offer. False when nobody is there and it may not wait. */
   keep(offer: Offer): boolean {
     const { relay } = this.#world.ends[1];
-    if (!relay?.known && !offer.waits) return false;
+    const isHere = relay?.known === true && !this.#world.network.isSilent(relay);
+    if (!isHere && !offer.waits) return false;
     this.#offer = offer;
-    if (relay !== undefined) this.#handOver(relay);
+    if (isHere) this.#handOver(relay);
     return true;
   }
 
@@ -29,7 +30,7 @@ export class Agents {
   registers(connection: Connection): void {
     const { clock, network, mint, ends, session_id } = this.#world;
     clock.after(network.latency() + connection.lag, () => {
-      if (!connection.known || connection.swallows) return;
+      if (!connection.known || connection.swallows !== undefined) return;
       const { side } = connection;
       const sessions = this.#lists[side] ? [{ session_id, peer: ends[side === 0 ? 1 : 0].name }] : [];
       const heartbeat_ms = limits.heartbeatIntervalMs;
@@ -38,6 +39,17 @@ export class Agents {
       network.deliver(connection, [JSON.stringify(welcome)]);
       if (side === 1) this.#handOver(connection);
     });
+  }
+
+  /** The agent is to connect anew, here and in its session (C8). */
+  drain(side: 0 | 1): void {
+    const { network, ends, mint, host, clock } = this.#world;
+    for (const connection of network.connections.values()) {
+      if (connection.side !== side || connection.kind !== "relay") continue;
+      network.deliver(connection, [JSON.stringify({ type: "GOAWAY", id: mint(), data: { reason: "draining" } })]);
+      network.close(connection);
+    }
+    clock.after(network.latency(), () => host.expel(side, ends[side].name));
   }
 
   #handOver(relay: Connection): void {

@@ -17,15 +17,20 @@ export class Delivery {
 
   send(to: Side, attach: string, frames: string[]): void {
     const { network, plan, totals, dice } = this.#world;
-    const connection = network.connections.get(attach);
-    if (connection?.kind === "direct") return network.deliver(connection, frames);
     const gone = () => this.#session.detached(to, attach);
+    const found = network.connections.get(attach);
+    const connection = found && network.isSilent(found) ? undefined : found;
+    if (connection?.kind === "direct") return network.deliver(connection, frames);
     if (attach.startsWith("d")) return gone();
     if (connection === undefined) return this.#later(gone);
     if (!this.#world.strikes(plan.mishaps.loseDelivery)) return network.deliver(connection, frames);
     totals.framesLost++;
-    this.#later(gone);
-    if (dice.chance(0.25)) network.close(connection);
-    else network.relayLost(connection);
+    const isClosed = dice.chance(0.25);
+    if (isClosed) network.close(connection);
+    // First the session knows, then the client: it attaches again after that.
+    this.#later(() => {
+      gone();
+      if (!isClosed) network.relayLost(connection);
+    });
   }
 }

@@ -135,6 +135,21 @@ export class End {
     this.flush();
   }
 
+  /** As a client that has lost its memory, though it has not. */
+  askAnew(): void {
+    const { session, route } = this;
+    if (session?.state !== "ready" || route === undefined) return;
+    const { mint, network, totals } = this.#world;
+    totals.asked++;
+    const question = {
+      type: "SESSION_RESUME",
+      id: mint(),
+      session_id: session.session_id,
+      data: { received: null },
+    } as const;
+    network.inbound(route, encode(question));
+  }
+
   die(returns: boolean): void {
     this.life = returns ? "away" : "gone";
     for (const connection of [this.relay, this.direct])
@@ -191,12 +206,17 @@ export class End {
 
   // What still comes on an older connection is read like everything else, as the SDK does.
   #hear(envelope: BrokerEnvelope): void {
-    const { halves, mint, oracle } = this.#world;
+    const { halves, mint, oracle, network } = this.#world;
     if (envelope.type === "SESSION_INIT") {
       this.session ??= halves.accept(envelope, mint);
       return;
     }
     // A session that this life knows nothing of was an earlier one's.
+    if (envelope.type === "GOAWAY") {
+      this.#attempt = 0;
+      if (this.relay !== undefined) network.cut(this.relay);
+      return;
+    }
     if (envelope.type === "REGISTER_ACK") {
       for (const { session_id, peer } of envelope.data.sessions)
         this.session ??= halves.recover(session_id, peer, mint);

@@ -1,6 +1,5 @@
 // What goes wrong as such, at times of its own: connections, objects, clients, applications. What goes wrong with a single frame
 // or event is decided where it happens (`Mishaps`).
-import { limits } from "../../protocol/wire/limits.ts";
 import { type FaultKind, faultKinds } from "./plan.ts";
 import type { World } from "./world.ts";
 
@@ -21,7 +20,7 @@ function planNext(world: World, kind: FaultKind): void {
 }
 
 function strike(world: World, kind: FaultKind): void {
-  const { dice, host, clock, network, totals } = world;
+  const { dice, host, clock, network, agents, totals } = world;
   const end = dice.pick(world.ends);
   const connection = end.direct !== undefined && dice.chance(0.7) ? end.direct : end.relay;
   switch (kind) {
@@ -31,9 +30,15 @@ function strike(world: World, kind: FaultKind): void {
       return network.cut(connection);
     case "swallow":
       if (connection === undefined) return;
-      connection.swallows = true;
-      // The heartbeat finds out.
-      return clock.after(limits.heartbeatTimeoutMs, () => network.cut(connection));
+      return network.silence(connection, "all");
+    case "mute":
+      if (connection === undefined) return;
+      return network.silence(connection, "inbound");
+    case "drain":
+      totals.drains++;
+      return agents.drain(end.side);
+    case "ask":
+      return end.askAnew();
     case "stall": {
       if (connection === undefined) return;
       connection.lag = dice.between(100, 5_000);

@@ -9,6 +9,7 @@ import { isEnded } from "../../protocol/session/states.ts";
 import { otherSide, type Side } from "../../protocol/session/tasks.ts";
 import { nextDeadline } from "../../protocol/session/timers.ts";
 import { packFrames } from "../../protocol/wire/codec.ts";
+import { closeCodes } from "../../protocol/wire/errors.ts";
 import { isRowEffect, type RowEffect, Store } from "../protocol/store.ts";
 import { Delivery } from "./delivery.ts";
 import type { Connection } from "./network.ts";
@@ -139,6 +140,14 @@ export class Host {
   /** The core, as a call about dead letters looks at it. */
   get session(): BrokerSession {
     return this.#awake();
+  }
+
+  /** The agent is to connect anew: its sockets here are closed, attached or not. */
+  expel(side: Side, agent: string): void {
+    const { network, clock } = this.#world;
+    this.perform((session) => session.expel(agent, closeCodes.draining, "draining", clock.now));
+    for (const connection of network.connections.values())
+      if (connection.kind === "direct" && connection.side === side) network.close(connection);
   }
 
   detached(side: Side, attach: string): void {

@@ -3,6 +3,7 @@
 // relay are two queues that may overtake each other (F8); a direct socket is one queue.
 import type { Side } from "../../protocol/session/tasks.ts";
 import { errorLine } from "../../protocol/wire/codec.ts";
+import { limits } from "../../protocol/wire/limits.ts";
 import type { World } from "./world.ts";
 
 export interface Connection {
@@ -16,8 +17,11 @@ export interface Connection {
   known: boolean;
   /** What the client sent before a break never arrives. */
   losesInbound: boolean;
-  /** Everything vanishes, and neither end notices. */
-  swallows: boolean;
+  /** Everything vanishes, or what the client sends does, and neither end notices. */
+  swallows: "all" | "inbound" | undefined;
+  /** When the broker's end last heard of the client, where it does not hear of it all the time; and the client of the broker. */
+  silentSince: number | undefined;
+  heardAt: number;
   /** Milliseconds that every frame takes more than usual. */
   lag: number;
   /** When the last frame of each queue arrives. */
@@ -53,7 +57,9 @@ export class Network {
       up: true,
       known: true,
       losesInbound: false,
-      swallows: false,
+      swallows: undefined,
+      silentSince: undefined,
+      heardAt: this.#world.clock.now,
       lag: 0,
       lastInbound: kind === "relay" ? this.#relayed[side] : 0,
       lastAnswer: 0,
@@ -76,7 +82,7 @@ export class Network {
     connection.lastInbound = at;
     if (connection.kind === "relay") this.#relayed[connection.side] = at;
     clock.at(at, () => {
-      if (connection.losesInbound || connection.swallows) return;
+      if (connection.losesInbound || connection.swallows !== undefined) return;
       if (connection.kind === "direct" && !connection.known) return;
       if (attaches(text) && this.#world.strikes(plan.mishaps.repeatAttach)) {
         totals.attachesRepeated++;
@@ -107,9 +113,39 @@ export class Network {
       const at = Math.max(connection[queue], clock.now + this.latency() + connection.lag);
       connection[queue] = at;
       clock.at(at, () => {
-        if (connection.up && !connection.swallows) ends[connection.side].hear(frame);
+        if (!connection.up || connection.swallows === "all") return;
+        connection.heardAt = clock.now;
+        ends[connection.side].hear(frame);
       });
     }
+  }
+
+  /** From now on it swallows; whose heartbeat finds out first, gives it up. */
+  silence(connection: Connection, swallows: "all" | "inbound"): void {
+    connection.swallows = swallows;
+    connection.silentSince = this.#world.clock.now;
+    this.#listen(connection);
+  }
+
+  /** H2: the client gives up what it has heard nothing of for too long. */
+  #listen(connection: Connection): void {
+    const { clock } = this.#world;
+    const at = connection.heardAt + limits.heartbeatTimeoutMs;
+    clock.at(at, () => {
+      if (!connection.up) return;
+      if (clock.now - connection.heardAt >= limits.heartbeatTimeoutMs) this.cut(connection);
+      else this.#listen(connection);
+    });
+  }
+
+  /** H3: the broker's end is asked for the client, and closes a connection of which it has heard nothing for too long. */
+  isSilent(connection: Connection): boolean {
+    const { silentSince } = connection;
+    const { clock, totals } = this.#world;
+    if (silentSince === undefined || clock.now - silentSince <= limits.heartbeatTimeoutMs) return false;
+    totals.silent++;
+    this.close(connection);
+    return true;
   }
 
   /** It breaks: the client knows now, the broker's end a while later. What is under way to the client is lost. */

@@ -8,10 +8,16 @@ export const faultKinds = [
   "cut",
   /** A connection swallows everything, both ways, until its heartbeat gives it up. */
   "swallow",
+  /** A connection swallows what its client sends: the client hears on, and its agent's object finds out. */
+  "mute",
+  /** The agent is sent to connect anew (GOAWAY). */
+  "drain",
   /** Frames of a connection take seconds for a while. */
   "stall",
   /** A client attaches again for no reason: on the same connection, or on a new one beside the old. */
   "reattach",
+  /** A client asks where it stands as if it had no memory, though it has. */
+  "ask",
   /** The object crashes between two events. */
   "crash",
   /** The object forgets its memory; its sockets stay. */
@@ -102,6 +108,7 @@ function drawLimits(dice: Dice): Limits {
   const windowBytes = dice.pick([8, 16, 64]) * 1024;
   const own = dice.between(8, window);
   const tasks = dice.between(1, Math.floor(own / 2) - 1);
+  const heartbeatTimeoutMs = dice.pick([100, 500, 5_000, shippedLimits.heartbeatTimeoutMs]);
   return {
     ...shippedLimits,
     windowMessages: window,
@@ -117,6 +124,9 @@ function drawLimits(dice: Dice): Limits {
     windowBytes,
     ringBytesMax: windowBytes * dice.pick([1, 2, 4]),
     cursorLagBytesMax: dice.between(1, windowBytes / 4),
+    heartbeatTimeoutMs,
+    heartbeatIntervalMs: heartbeatTimeoutMs / 2 - 1,
+    seenEveryMs: heartbeatTimeoutMs / 5,
     usageReportMessages: dice.pick([10, 100, shippedLimits.usageReportMessages]),
   };
 }
@@ -141,8 +151,11 @@ const drawHabits = (dice: Dice): Habits => {
 const meanMs: Record<FaultKind, [number, number]> = {
   cut: [100, 10_000],
   swallow: [2_000, 60_000],
+  mute: [2_000, 60_000],
+  drain: [500, 20_000],
   stall: [500, 20_000],
   reattach: [50, 5_000],
+  ask: [200, 10_000],
   crash: [50, 5_000],
   hibernate: [20, 2_000],
   rollback: [500, 20_000],
@@ -151,7 +164,14 @@ const meanMs: Record<FaultKind, [number, number]> = {
   pause: [200, 5_000],
 };
 /** Those that end sessions are rarer than the others: most of the work must go on. */
-const isOn: Partial<Record<FaultKind, number>> = { rollback: 0.12, die: 0.4, swallow: 0.3 };
+const isOn: Partial<Record<FaultKind, number>> = {
+  rollback: 0.12,
+  die: 0.4,
+  swallow: 0.3,
+  mute: 0.3,
+  drain: 0.3,
+  ask: 0.3,
+};
 
 /** Draws the plan of a seed, and puts its limits to use. */
 export function drawPlan(dice: Dice): Plan {

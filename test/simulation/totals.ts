@@ -20,6 +20,10 @@ export const noTotals = () => ({
   reattached: 0,
   attachesRepeated: 0,
   resumes: 0,
+  /** Agents that were sent to connect anew, half-open connections that were found, questions without need. */
+  drains: 0,
+  silent: 0,
+  asked: 0,
   /** Sessions of which nothing is left. */
   forgotten: 0,
   /** Calls to redrive, and the dead letters that went. */
@@ -50,6 +54,9 @@ export function missingWork(totals: Totals): string[] {
     hibernations: steps / 1_000,
     resumes: steps / 1_000,
     reports: steps / 1_000,
+    drains: steps / 10_000,
+    silent: steps / 500_000,
+    asked: steps / 10_000,
     redriven: steps / 10_000,
     forgotten: steps / 20_000,
     rollbacks: steps / 200_000,
