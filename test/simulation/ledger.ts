@@ -50,7 +50,8 @@ export class Ledger {
   }
 
   acknowledge(ack: number): void {
-    if (ack <= this.#acked) return;
+    // One beyond what is stored was for a history that an older storage has undone.
+    if (ack <= this.#acked || ack > this.out.length) return;
     this.#acked = ack;
     this.#own = this.#own.filter((seq) => seq > ack);
     this.#waitingBytes = 0;
