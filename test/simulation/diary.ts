@@ -34,6 +34,8 @@ export class Diary {
   delivered = 0;
   /** Why its session ended, once it has. */
   end = "";
+  /** A life without memory has begun, and does not know yet where it stands. */
+  isBlank = false;
   /** The most that any of its lives heard. */
   heardMost = 0;
   /** What earlier lives heard, and the present one may hear again. */
@@ -52,6 +54,7 @@ export class Diary {
   /** @param heard the ids of everything through `taken`, where that is not what it heard itself: older storage came back */
   recover({ received, delivered, taken }: Standing, heard: readonly string[] = this.heard): void {
     for (const id of this.heard.slice(taken)) this.#before.add(id);
+    this.isBlank = false;
     this.said = this.said.slice(0, received);
     this.heard = heard.slice(0, taken);
     this.taken = taken;

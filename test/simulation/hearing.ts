@@ -41,6 +41,11 @@ export class Hearing {
     diary.taken = Math.max(diary.taken, seq);
   }
 
+  /** Another life begins, without memory of those before it. */
+  begins(side: Side): void {
+    this.diaries[side].isBlank = true;
+  }
+
   /** A life without memory goes on where the broker says that it stands: what that says was judged when it left. */
   recovered(side: Side, told: Told): void {
     const { out } = this.ledgers[otherSide(side)];

@@ -258,7 +258,8 @@ export class Oracle extends Hearing {
     if (unmetered !== undefined) this.fails("what is accepted is metered once", unmetered);
     const isClosed = (side: Side) => ["closed", "resume_closed"].includes(this.diaries[side].end);
     for (const side of sides) if (isClosed(side) && store.record?.state === "closed") this.#compare(side);
-    const closed = sides.every(isClosed);
+    // Who comes back to find the session closed never learns what it had said in it.
+    const closed = sides.every((side) => isClosed(side) && !this.diaries[side].isBlank);
     if (closed && !this.wasRolledBack) for (const side of sides) this.#complete(side, true);
   }
 }

@@ -137,6 +137,7 @@ export class World {
     const { asked } = this.ends[side].app;
     this.note(`${this.ends[side].name} comes back`);
     this.totals.returns++;
+    this.oracle.begins(side);
     const end = new End(this, side, asked);
     this.ends[side] = end;
     end.start();
