@@ -3,7 +3,9 @@
 import type { ClientEvent } from "../../protocol/session/client.ts";
 import type { DeliveredEnvelope } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";
+import type { SessionMemory } from "../../sdk/typescript/src/journal-records.ts";
 import type { End } from "./end.ts";
+import { Reader } from "./reader.ts";
 import type { World } from "./world.ts";
 
 export interface Asked {
@@ -15,28 +17,27 @@ export interface Asked {
 export class App {
   readonly #world: World;
   readonly #end: End;
-  /** What it has heard and not taken, by `seq`. */
-  #unread: number[] = [];
+  readonly #reader: Reader;
   /** What it asked for, in this life and earlier ones: kept where no crash of the client touches it. */
   readonly asked: Asked[];
   readonly #given: { task_id: string; open: boolean }[] = [];
   #said = 0;
   #asleep = false;
   #closing = false;
-  /** The peer closed, and this side has taken everything up to that. */
-  #peerCloseSeq: number | undefined;
-
   constructor(world: World, end: End, asked: readonly Asked[]) {
     this.#world = world;
     this.#end = end;
     this.asked = [...asked];
+    this.#reader = new Reader(world, end, (envelope) => this.#work(envelope));
   }
 
   get #mayTalk(): boolean {
-    const { session, ended } = this.#end;
-    if (session === undefined || ended || this.#closing || this.#peerCloseSeq !== undefined) return false;
-    // Before a session is open, its application has words for it only where it opened it.
-    return session.state !== "recovering" && session.state !== "accepting";
+    const { session, ended, keeper } = this.#end;
+    if (session === undefined || ended || this.#closing || this.#reader.peerCloseSeq !== undefined) return false;
+    // Before a session is open, its application has words for it only where it opened it, and keeps no journal.
+    const { state } = session;
+    if (state === "recovering" || state === "accepting") return false;
+    return keeper === undefined || (state !== "offering" && !keeper.isWaiting);
   }
 
   /** Its turns come again and again. */
@@ -156,17 +157,27 @@ export class App {
 
   hear(event: ClientEvent): void {
     if (event.kind === "work") {
-      this.#unread.push(event.envelope.seq);
-      this.#work(event.envelope);
+      this.#reader.hear(event.envelope);
       if (this.#world.calm || (this.#world.plan.quick[this.#end.side] && !this.#asleep)) {
         this.#takeSome(Number.POSITIVE_INFINITY);
       }
     } else if (event.kind === "recovered") {
       this.#closing = event.closing;
       for (const task of this.asked) task.open = event.requested.includes(task.task_id);
-    } else if (event.kind === "receipts" && this.#peerCloseSeq !== undefined) {
+    } else if (event.kind === "receipts" && this.#reader.peerCloseSeq !== undefined) {
       this.#takeSome(Number.POSITIVE_INFINITY);
     }
+  }
+
+  /** What its journal says of an earlier life. */
+  recall({ closing, requested }: SessionMemory): void {
+    this.#closing = closing !== undefined;
+    for (const task of this.asked) task.open = requested.has(task.task_id);
+  }
+
+  /** Tasks that an earlier life had begun. */
+  begin(tasks: readonly string[]): void {
+    for (const task_id of tasks) this.#given.push({ task_id, open: true });
   }
 
   #work(envelope: DeliveredEnvelope): void {
@@ -186,23 +197,12 @@ export class App {
       case "TASK_RESPONSE":
         for (const task of this.asked) if (task.task_id === envelope.data.task_id) task.open = false;
         return;
-      case "SESSION_CLOSE":
-        this.#peerCloseSeq = envelope.seq;
-        return;
     }
   }
 
-  /** Takes up to so many; the peer's close only when what this side said before is stored (N8). */
   #takeSome(count: number): void {
-    if (this.#asleep && !this.#world.calm) return;
-    const { session } = this.#end;
-    if (session === undefined) return;
-    // The broker may say something after the peer's close: nothing from the close on is taken while words are left.
-    const isHeld = this.#peerCloseSeq !== undefined && session.backlog.messages > 0;
-    const held = isHeld ? this.#unread.indexOf(this.#peerCloseSeq ?? 0) : -1;
-    const taken = this.#unread.splice(0, held < 0 ? count : Math.min(count, held));
-    const last = taken.at(-1);
-    if (last !== undefined) this.#end.take(last);
+    if (this.#end.life !== "alive" || (this.#asleep && !this.#world.calm)) return;
+    this.#reader.take(count);
     this.#end.flush();
   }
 

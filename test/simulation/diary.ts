@@ -1,5 +1,7 @@
 // What one agent's application knows of its session, over all its lives: what it said, what it heard and took, and which receipts
 // it has seen. A life that begins without memory goes on where the broker says that it stands; what was said and not stored is gone.
+import type { DeliveredEnvelope } from "../../protocol/wire/envelope.ts";
+import type { SessionMemory } from "../../sdk/typescript/src/journal-records.ts";
 import type { Sent } from "./ledger.ts";
 
 /** Where an end stands that lost its memory, as the broker tells it (A8). */
@@ -32,6 +34,14 @@ export class Diary {
   /** The receipts that it has seen. */
   stored = 0;
   delivered = 0;
+  /** With a journal: of `said`, what was written. */
+  written = 0;
+  /** What the application was given, by id: with a journal, when it took it. What it is taking now. */
+  readonly given = new Set<string>();
+  readonly givenSeqs = new Set<number>();
+  taking: DeliveredEnvelope | undefined;
+  /** Tasks that it was given, and how much it had said then. */
+  readonly begun = new Map<string, number>();
   /** Why its session ended, once it has. */
   end = "";
   /** A life without memory has begun, and does not know yet where it stands. */
@@ -57,8 +67,35 @@ export class Diary {
     this.isBlank = false;
     this.said = this.said.slice(0, received);
     this.heard = heard.slice(0, taken);
+    for (let seq = 1; seq <= taken; seq++) this.givenSeqs.add(seq);
     this.taken = taken;
     this.stored = received;
     this.delivered = delivered;
+  }
+
+  gives(envelope: DeliveredEnvelope): void {
+    this.given.add(envelope.id);
+    this.givenSeqs.add(envelope.seq);
+    if (envelope.type === "TASK_REQUEST") this.begun.set(envelope.data.task_id, this.said.length);
+    if (envelope.type === "SESSION_CLOSE") this.begun.clear();
+  }
+
+  /** Tasks that were begun and not answered, with so much of what was said. */
+  running(said: readonly Sent[]): string[] {
+    const closedAt = said.findIndex(({ type }) => type === "SESSION_CLOSE");
+    const isRunning = ([task_id, at]: [string, number]) =>
+      at > closedAt && !said.slice(at).some(({ type, data }) => type === "TASK_RESPONSE" && data.includes(task_id));
+    return [...this.begun].filter(isRunning).map(([task_id]) => task_id);
+  }
+
+  /** A life goes on from what was written. */
+  recall({ next, taken, stored }: SessionMemory): void {
+    this.isBlank = false;
+    this.said = this.said.slice(0, next - 1);
+    this.written = this.said.length;
+    this.heard = this.heard.slice(0, taken);
+    this.taken = taken;
+    this.stored = stored;
+    this.delivered = 0;
   }
 }

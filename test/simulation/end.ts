@@ -7,7 +7,10 @@ import { limits } from "../../protocol/wire/limits.ts";
 import { backoffMs } from "../../sdk/typescript/src/backoff.ts";
 import { Pausing, Stall } from "../../sdk/typescript/src/pulse.ts";
 import { App, type Asked } from "./app.ts";
+import { kill } from "./faults.ts";
+import { Keeper } from "./keeper.ts";
 import type { Connection } from "./network.ts";
+import type { Paper } from "./paper.ts";
 import type { World } from "./world.ts";
 
 export class End {
@@ -15,6 +18,8 @@ export class End {
   readonly side: 0 | 1;
   readonly name: string;
   readonly app: App;
+  /** Where it keeps a journal. */
+  readonly keeper: Keeper | undefined;
   session: ClientSession | undefined;
   relay: Connection | undefined;
   direct: Connection | undefined;
@@ -32,12 +37,17 @@ export class End {
   #heldFor = 0;
   #owes = false;
 
-  /** @param asked what its application asked for in earlier lives */
-  constructor(world: World, side: 0 | 1, asked: readonly Asked[] = []) {
+  /**
+   * @param asked what its application asked for in earlier lives
+   * @param paper its journal, where it keeps one
+   */
+  constructor(world: World, side: 0 | 1, asked: readonly Asked[], paper: Paper | undefined) {
     this.#world = world;
     this.side = side;
     this.name = world.names[side];
     this.app = new App(world, this, asked);
+    this.keeper = paper && new Keeper(world, this, paper);
+    if (paper !== undefined) paper.onKill = () => kill(world, this);
   }
 
   /** Nothing is done by it any more. */
@@ -152,6 +162,7 @@ export class End {
 
   die(returns: boolean): void {
     this.life = returns ? "away" : "gone";
+    this.#world.papers[this.side]?.close();
     for (const connection of [this.relay, this.direct])
       if (connection !== undefined) this.#world.network.cut(connection);
   }
@@ -162,13 +173,15 @@ export class End {
     const { mint, oracle } = this.#world;
     const id = mint();
     if (this.session === undefined) throw new Error("no session to send in");
+    if (this.ended) return id;
     const seq = this.session.sendText(type, id, data, in_reply_to === undefined ? {} : { in_reply_to });
+    this.keeper?.queued(this.session);
     oracle.sent(this.side, { seq, id, type, data });
     this.flush();
     return id;
   }
 
-  take(seq: number): void {
+  took(seq: number): void {
     this.#world.oracle.took(this.side, seq);
     this.session?.take(seq);
   }
@@ -177,7 +190,8 @@ export class End {
   flush(receipts?: "now"): void {
     const { session, route } = this;
     const { plan, clock, network } = this.#world;
-    if (session === undefined || route === undefined || this.#held || this.ended) return;
+    if (this.ended || this.keeper?.commit() === false) return;
+    if (session === undefined || route === undefined || this.#held) return;
     const thrifty = plan.thrifty[this.side];
     const lines = session.lines(receipts ?? (thrifty ? "later" : "now"));
     const flow = session.state === "ready" ? this.pausing.take() : undefined;
@@ -189,7 +203,10 @@ export class End {
         this.flush("now");
       });
     }
-    for (const frame of packFrames(lines)) network.inbound(route, frame);
+    for (const frame of packFrames(lines)) {
+      if (this.keeper !== undefined && this.#world.strikes(plan.mishaps.killInside)) return kill(this.#world, this);
+      network.inbound(route, frame);
+    }
   }
 
   // --- in
@@ -199,7 +216,7 @@ export class End {
     this.#attempt = 0;
     for (const decoded of decodeBrokerFrame(text)) {
       if (!decoded.ok) this.#world.oracle.fails("the broker's frames can be read", `${decoded.fault.reason}: ${text}`);
-      else this.#hear(decoded.envelope);
+      else if (!this.ended) this.#hear(decoded.envelope);
     }
     this.flush();
   }
@@ -211,13 +228,14 @@ export class End {
       this.session ??= halves.accept(envelope, mint);
       return;
     }
-    // A session that this life knows nothing of was an earlier one's.
     if (envelope.type === "GOAWAY") {
       this.#attempt = 0;
       if (this.relay !== undefined) network.cut(this.relay);
       return;
     }
     if (envelope.type === "REGISTER_ACK") {
+      // A session that this life knows nothing of was an earlier one's.
+      this.session ??= this.keeper?.recall();
       for (const { session_id, peer } of envelope.data.sessions)
         this.session ??= halves.recover(session_id, peer, mint);
       return;
@@ -234,8 +252,10 @@ export class End {
     oracle.heard(this.side, event, event.kind === "work" && event.envelope.seq <= this.#sentBefore);
     if (event.kind === "accepted") {
       totals.sessions += this.side;
+      if (this.session !== undefined) this.keeper?.opened(this.session);
       if (plan.direct[this.side]) this.#dial("direct");
     } else if (event.kind === "recovered") {
+      if (this.session !== undefined) this.keeper?.opened(this.session, event.sent, event.requested);
       totals.recoveries++;
       this.#heldFor = 0;
       this.#sentBefore = event.sent;
@@ -244,7 +264,10 @@ export class End {
       totals.resumes++;
       this.#heldFor = 0;
       this.pausing.attached();
-    } else if (event.kind === "unheard") {
+      this.keeper?.resumed();
+    } else if (event.kind === "receipts") this.keeper?.stored(event.stored);
+    else if (event.kind === "ended") this.keeper?.ended();
+    else if (event.kind === "unheard") {
       for (const data of event.requests) this.say("TASK_REQUEST", data);
     } else if (event.kind === "fault" && event.fault.data.reason === "relay_lost") this.#hold();
     this.app.hear(event);

@@ -1,5 +1,7 @@
 // What goes wrong as such, at times of its own: connections, objects, clients, applications. What goes wrong with a single frame
 // or event is decided where it happens (`Mishaps`).
+
+import type { End } from "./end.ts";
 import { type FaultKind, faultKinds } from "./plan.ts";
 import type { World } from "./world.ts";
 
@@ -57,7 +59,7 @@ function strike(world: World, kind: FaultKind): void {
       if (world.source !== undefined) return;
       return dice.chance(0.5) ? host.keepCopy() : host.rollBack();
     case "die":
-      return die(world, end.side);
+      return kill(world, end);
     case "sleep":
       return end.app.sleep(dice.between(100, 20_000));
     case "pause":
@@ -69,14 +71,15 @@ function strike(world: World, kind: FaultKind): void {
   }
 }
 
-/** An agent dies: it comes back without memory, or never. One of the two does not stay away. */
-function die(world: World, side: 0 | 1): void {
-  const { dice, plan, ends, clock, totals } = world;
-  const end = ends[side];
+/**
+ * An agent dies: it comes back, with what its journal remembers if it keeps one, or never. One of the two does not stay away, and
+ * who was killed in a write comes back.
+ */
+export function kill(world: World, end: End): void {
+  const { dice, plan, ends, clock, totals, calm } = world;
   if (end.life !== "alive") return;
-  const returns = dice.chance(plan.returns);
-  if (!returns && ends.some(({ life }) => life === "gone")) return;
+  const returns = dice.chance(plan.returns) || calm || ends.some(({ life }) => life === "gone");
   totals.deaths++;
   end.die(returns);
-  if (returns) clock.after(dice.magnitude(1, plan.awayMsMax), () => world.revive(side));
+  if (returns) clock.after(dice.magnitude(1, plan.awayMsMax), () => world.revive(end.side));
 }

@@ -3,8 +3,10 @@
 import type { ClientEvent } from "../../protocol/session/client.ts";
 import { otherSide, type Side } from "../../protocol/session/tasks.ts";
 import type { DeliveredEnvelope } from "../../protocol/wire/envelope.ts";
+import type { SessionMemory } from "../../sdk/typescript/src/journal-records.ts";
 import { Diary, standingOf, type Told } from "./diary.ts";
 import { Ledger, type Sent } from "./ledger.ts";
+import { misrecalled } from "./recollections.ts";
 import { TaskBooks } from "./task-books.ts";
 import { honestEnds, honestFaults, Violation } from "./verdicts.ts";
 import type { World } from "./world.ts";
@@ -89,9 +91,52 @@ export class Hearing {
     const isMarked = marked || (envelope.type === "TASK_REQUEST" && "redelivered" in envelope.data);
     if (!isMarked && diary.mayKnow(envelope.id) && !this.wasRolledBack) this.fails("what comes again is marked", what);
     diary.hears(envelope.id);
+    if (!this.keeps(side)) this.given(side, envelope, marked);
+  }
+
+  /** Whether the agent of a side keeps a journal: then its application has a thing when it takes it. */
+  protected keeps(side: Side): boolean {
+    return this.world.papers[side] !== undefined;
+  }
+
+  /** The application has it. */
+  given(side: Side, envelope: DeliveredEnvelope, marked = false): void {
+    const diary = this.diaries[side];
+    const isMarked = marked || (envelope.type === "TASK_REQUEST" && "redelivered" in envelope.data);
+    if (this.keeps(side) && diary.given.has(envelope.id) && !isMarked && !this.wasRolledBack)
+      this.fails("with a journal nothing comes again", `${this.name(side)} got ${envelope.type} ${envelope.seq} again`);
+    diary.gives(envelope);
     if (envelope.type === "MESSAGE") this.world.totals.messages++;
+    // Until the contradiction reaches an end, what an older storage says again may look like something new.
+    if (this.wasRolledBack) return;
     const complain = (detail: string) => this.fails("a task is given once and answered once", detail);
     this.tasks.heard(side, envelope, isMarked, complain);
+  }
+
+  // --- with a journal
+
+  /** What the present life said until now is written. */
+  wrote(side: Side): void {
+    const diary = this.diaries[side];
+    if (!diary.isBlank) diary.written = diary.said.length;
+  }
+
+  /** It is written that the application has this, and then it has it. */
+  takes(side: Side, envelope: DeliveredEnvelope): void {
+    this.diaries[side].taking = envelope;
+  }
+
+  /** A life goes on from its journal. */
+  recalled(side: Side, memory: SessionMemory): void {
+    const diary = this.diaries[side];
+    const { taking } = diary;
+    // Killed between the writing and the handing over: it was taken.
+    const isTaken = taking !== undefined && (taking.seq <= memory.taken || memory.ahead.has(taking.seq));
+    if (isTaken && !diary.givenSeqs.has(taking.seq)) diary.gives(taking);
+    const wrong = misrecalled(memory, diary);
+    if (wrong !== undefined && !this.wasRolledBack)
+      this.fails("a journal remembers what was said and taken", `${this.name(side)}: ${wrong}`);
+    diary.recall(memory);
   }
 
   #heardReceipts(side: Side, stored: number, delivered: number): void {

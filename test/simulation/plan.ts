@@ -49,6 +49,8 @@ export interface Mishaps {
   loseCall: number;
   /** A report of usage comes once more, much later. */
   strayReport: number;
+  /** A client with a journal is killed in a write, or between that and what it sends. */
+  killInside: number;
   /** The memory of the object is gone before an event. */
   forget: number;
 }
@@ -80,6 +82,8 @@ export interface Plan {
   quick: [boolean, boolean];
   /** Sessions go over a socket of their own once they are open. */
   direct: [boolean, boolean];
+  /** It keeps a journal. */
+  journal: [boolean, boolean];
   /** Receipts wait for company. */
   thrifty: [boolean, boolean];
   /** Milliseconds that a frame takes, at least and at most. */
@@ -192,12 +196,14 @@ export function drawPlan(dice: Dice): Plan {
       indexDown: some(0.9),
       loseCall: some(0.5),
       strayReport: some(0.5),
+      killInside: some(0.01),
       forget: dice.chance(0.2) ? 1 : some(0.5),
     },
     habits: both(() => drawHabits(dice)),
     turns: both(() => dice.magnitude(3, 100)),
     quick: both(() => dice.chance(0.6)),
     direct: both(() => dice.chance(0.4)),
+    journal: both(() => dice.chance(0.4)),
     thrifty: both(() => dice.chance(0.5)),
     latency: fast ? [0, 1] : [1, dice.between(2, 80)],
     burstMax: dice.pick([4, 30, limits.windowMessages, limits.windowMessages * 2]),

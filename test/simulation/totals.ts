@@ -16,6 +16,7 @@ export const noTotals = () => ({
   /** Clients that came back, and how many of them found their session. */
   returns: 0,
   recoveries: 0,
+  recalls: 0,
   framesLost: 0,
   reattached: 0,
   attachesRepeated: 0,
@@ -62,6 +63,7 @@ export function missingWork(totals: Totals): string[] {
     rollbacks: steps / 200_000,
     deaths: steps / 20_000,
     recoveries: steps / 40_000,
+    recalls: steps / 20_000,
   };
   return (Object.keys(least) as (keyof Totals)[])
     .filter((name) => totals[name] < Math.floor(least[name] ?? 0))

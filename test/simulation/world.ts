@@ -1,6 +1,6 @@
 // One session from its offer to its end: two agents, the wires, the session's object, and an oracle that looks on. First trouble,
 // for some steps; then the network heals, and everything must come to its end within bounds.
-import { ClientSession } from "../../protocol/session/client.ts";
+import { ClientSession, type Remembered } from "../../protocol/session/client.ts";
 import { redriveOf } from "../../protocol/session/redrive.ts";
 import type { FromBroker } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";
@@ -15,6 +15,7 @@ import type { Letters } from "./letters.ts";
 import { Meter } from "./meter.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
+import { Paper } from "./paper.ts";
 import type { Plan } from "./plan.ts";
 import type { Plant } from "./plants.ts";
 import { Redriver } from "./redriver.ts";
@@ -31,12 +32,14 @@ export interface Halves {
   offer(session_id: string, to: string, mint: () => string): ClientSession;
   accept(offer: FromBroker<"SESSION_INIT">, mint: () => string): ClientSession;
   recover(session_id: string, peer: string, mint: () => string): ClientSession;
+  recall(remembered: Remembered, mint: () => string): ClientSession;
 }
 
 const plainHalves: Halves = {
   offer: (session_id, to, mint) => ClientSession.offer(session_id, to, undefined, mint),
   accept: (offer, mint) => ClientSession.accept(offer, mint),
   recover: (session_id, peer, mint) => ClientSession.recover(session_id, peer, mint),
+  recall: (remembered, mint) => ClientSession.recall(remembered, mint),
 };
 
 export interface Setting {
@@ -70,6 +73,8 @@ export class World {
   readonly meter = new Meter();
   /** The present lives of the two agents. */
   readonly ends: [End, End];
+  /** Their journals. */
+  readonly papers: [Paper | undefined, Paper | undefined];
   readonly session_id: string;
   readonly mint: () => string;
   /** What it left undelivered, by the side that sent it; once it has ended. */
@@ -97,7 +102,12 @@ export class World {
     this.network = new Network(this);
     this.host = new Host(this);
     this.agents = new Agents(this);
-    this.ends = [new End(this, 0, this.#askedBefore(0)), new End(this, 1, this.#askedBefore(1))];
+    const paperOf = (side: 0 | 1) => (this.plan.journal[side] ? Paper.blank(this, this.names[side]) : undefined);
+    this.papers = [paperOf(0), paperOf(1)];
+    this.ends = [
+      new End(this, 0, this.#askedBefore(0), this.papers[0]),
+      new End(this, 1, this.#askedBefore(1), this.papers[1]),
+    ];
     worlds.set(this.session_id, this);
   }
 
@@ -137,8 +147,10 @@ export class World {
     const { asked } = this.ends[side].app;
     this.note(`${this.ends[side].name} comes back`);
     this.totals.returns++;
+    const paper = this.papers[side]?.reopened();
+    this.papers[side] = paper;
     this.oracle.begins(side);
-    const end = new End(this, side, asked);
+    const end = new End(this, side, asked, paper);
     this.ends[side] = end;
     end.start();
     end.app.start();

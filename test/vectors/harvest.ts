@@ -2,7 +2,7 @@
 // What a session shows are the kinds of its steps in pairs, so an interleaving that is rare enough comes in once.
 import { limits } from "../../protocol/wire/limits.ts";
 import { Dice } from "../simulation/dice.ts";
-import { drawPlan, type Limits, shippedLimits, useLimits } from "../simulation/plan.ts";
+import { drawPlan, type Limits, type Plan, shippedLimits, useLimits } from "../simulation/plan.ts";
 import { noTotals } from "../simulation/totals.ts";
 import { World } from "../simulation/world.ts";
 import { replay } from "./half.ts";
@@ -53,7 +53,7 @@ function recordSeed(seed: number): Recording[] {
   const dice = new Dice(seed);
   const halves = new RecordingHalves();
   const drawn = drawPlan(dice);
-  const plan = { ...drawn, bytesMax: Math.min(drawn.bytesMax, 40) };
+  const plan = { ...drawn, bytesMax: Math.min(drawn.bytesMax, 40), journal: [false, false] } satisfies Plan;
   useClientLimits();
   try {
     new World({ dice, plan, plant: undefined, totals: noTotals(), note: () => {}, halves }).run(

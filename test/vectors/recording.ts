@@ -1,5 +1,5 @@
 // A client half that writes down what is done to it, and what it answers, as a vector. Whoever drives it notices nothing.
-import { ClientSession } from "../../protocol/session/client.ts";
+import { ClientSession, type Remembered } from "../../protocol/session/client.ts";
 import { encode } from "../../protocol/wire/codec.ts";
 import type { BrokerEnvelope } from "../../protocol/wire/envelope.ts";
 import type { Halves } from "../simulation/world.ts";
@@ -92,6 +92,11 @@ export class RecordingHalves implements Halves {
   accept(offer: Parameters<Halves["accept"]>[0], mint: () => string): ClientSession {
     const make = (own: () => string) => ClientSession.accept(offer, own);
     return this.#kept(new Recording({ as: "accept", offer: plain(offer) }, mint, make));
+  }
+
+  /** Not written down: who recalls needs more than its half, and has vectors of its own (recalled.json). */
+  recall(remembered: Remembered, mint: () => string): ClientSession {
+    return ClientSession.recall(remembered, mint);
   }
 
   recover(session_id: string, peer: string, mint: () => string): ClientSession {

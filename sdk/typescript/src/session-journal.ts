@@ -21,11 +21,14 @@ function traceOf(envelope: DeliveredEnvelope | undefined): Partial<JournalRecord
   }
 }
 
+/** Where a session notes: as much of the journal as it needs. */
+export type Notes = Pick<Journal, "note" | "commit">;
+
 export class SessionJournal {
-  readonly #journal: Journal;
+  readonly #journal: Notes;
   readonly #session: Uuid;
 
-  constructor(journal: Journal, session: Uuid) {
+  constructor(journal: Notes, session: Uuid) {
     this.#journal = journal;
     this.#session = session;
   }
