@@ -18,7 +18,7 @@ export class Agents {
 
   /** Takes an offer. False when nobody is there and it may not wait. */
   keep(offer: Offer): boolean {
-    const { relay } = this.#world.ends[1];
+    const { relay } = this.#world.ends[1].connections;
     const isHere = relay?.known === true && !this.#world.network.isSilent(relay);
     if (!isHere && !offer.waits) return false;
     this.#offer = offer;

@@ -7,9 +7,9 @@ import { limits } from "../../protocol/wire/limits.ts";
 import { backoffMs } from "../../sdk/typescript/src/backoff.ts";
 import { Pausing, Stall } from "../../sdk/typescript/src/pulse.ts";
 import { App, type Asked } from "./app.ts";
+import { Connections } from "./connections.ts";
 import { kill } from "./faults.ts";
 import { Keeper } from "./keeper.ts";
-import type { Connection } from "./network.ts";
 import type { Paper } from "./paper.ts";
 import type { World } from "./world.ts";
 
@@ -21,10 +21,7 @@ export class End {
   /** Where it keeps a journal. */
   readonly keeper: Keeper | undefined;
   session: ClientSession | undefined;
-  relay: Connection | undefined;
-  direct: Connection | undefined;
-  /** It has opened a socket of its own: nothing goes over the relay any more. */
-  #goesDirect = false;
+  readonly connections: Connections;
   /** away: it will be another life of this agent that comes back. */
   life: "alive" | "away" | "gone" = "alive";
   /** Work through this `seq` may have been heard in an earlier life. */
@@ -32,7 +29,6 @@ export class End {
   readonly pausing = new Pausing();
   readonly #answers = new Stall();
   readonly #deliveries = new Stall();
-  #attempt = 0;
   #held = false;
   #heldFor = 0;
   #owes = false;
@@ -45,6 +41,7 @@ export class End {
     this.#world = world;
     this.side = side;
     this.name = world.names[side];
+    this.connections = new Connections(world, this);
     this.app = new App(world, this, asked);
     this.keeper = paper && new Keeper(world, this, paper);
     if (paper !== undefined) paper.onKill = () => kill(world, this);
@@ -61,13 +58,8 @@ export class End {
     return this.session === undefined || this.session.state === "ended";
   }
 
-  /** Where the session's lines go now. */
-  get route(): Connection | undefined {
-    return this.#goesDirect ? this.direct : this.relay;
-  }
-
   start(): void {
-    this.#dial("relay");
+    this.connections.dial("relay");
     this.#watch();
   }
 
@@ -92,62 +84,31 @@ export class End {
       const isForgotten = this.#deliveries.isStalled(awaited, clock.now, limits.deliveryStallMs);
       if (!isUnanswered && !isForgotten) return;
       this.#world.note(`${this.name} stalled`);
-      this.#attachAnew();
+      this.attachAnew();
     });
   }
 
-  #attachAnew(): void {
+  /** What comes next is INIT, ACCEPT or RESUME. */
+  attachAnew(): void {
     this.#held = false;
     this.session?.connected();
     this.flush();
   }
 
-  // --- connections
-
-  #dial(kind: Connection["kind"]): void {
-    if (this.ended || (kind === "direct" && this.#world.host.store.record === undefined)) return;
-    const connection = this.#world.network.open(this.side, kind);
-    this[kind] = connection;
-    if (kind === "direct") this.#goesDirect = true;
-    else this.#world.agents.registers(connection);
-    if (this.route === connection) this.#attachAnew();
-  }
-
-  /** The connection broke: a new one comes after a while. */
-  lost(connection: Connection): void {
-    const { kind } = connection;
-    if (this[kind] !== connection) return;
-    this[kind] = undefined;
-    this.#dialLater(kind);
-  }
-
-  #dialLater(kind: Connection["kind"]): void {
-    const { clock, dice } = this.#world;
-    const bounds = { baseMs: limits.reconnectBaseMs, maxMs: limits.reconnectMaxMs };
-    clock.after(backoffMs(bounds, this.#attempt++, dice.unit()), () => {
-      if (this[kind] === undefined) this.#dial(kind);
-    });
-  }
-
   /** Attaches again for no reason. */
   reattach(): void {
-    const { dice, network } = this.#world;
+    const { dice, calm, totals } = this.#world;
     if (this.ended || this.session === undefined) return;
-    this.#world.totals.reattached++;
-    if (this.#world.calm || dice.chance(0.5)) this.session.reattach();
-    else if (this.route !== undefined) {
-      // A second connection beside the first, which goes on delivering into the void.
-      const old = this.route;
-      this[old.kind] = undefined;
-      this.#dial(old.kind);
-      this.#world.clock.after(dice.below(2_000), () => network.cut(old));
-    }
+    totals.reattached++;
+    if (calm || dice.chance(0.5)) this.session.reattach();
+    else this.connections.double();
     this.flush();
   }
 
   /** As a client that has lost its memory, though it has not. */
   askAnew(): void {
-    const { session, route } = this;
+    const { session } = this;
+    const { route } = this.connections;
     if (session?.state !== "ready" || route === undefined) return;
     const { mint, network, totals } = this.#world;
     totals.asked++;
@@ -163,8 +124,7 @@ export class End {
   die(returns: boolean): void {
     this.life = returns ? "away" : "gone";
     this.#world.papers[this.side]?.close();
-    for (const connection of [this.relay, this.direct])
-      if (connection !== undefined) this.#world.network.cut(connection);
+    this.connections.cut();
   }
 
   // --- out
@@ -188,7 +148,8 @@ export class End {
 
   /** Sends what there is. */
   flush(receipts?: "now"): void {
-    const { session, route } = this;
+    const { session } = this;
+    const { route } = this.connections;
     const { plan, clock, network } = this.#world;
     if (this.ended || this.keeper?.commit() === false) return;
     if (session === undefined || route === undefined || this.#held) return;
@@ -213,7 +174,7 @@ export class End {
 
   hear(text: string): void {
     if (this.ended) return;
-    this.#attempt = 0;
+    this.connections.proven();
     for (const decoded of decodeBrokerFrame(text)) {
       if (!decoded.ok) this.#world.oracle.fails("the broker's frames can be read", `${decoded.fault.reason}: ${text}`);
       else if (!this.ended) this.#hear(decoded.envelope);
@@ -223,16 +184,12 @@ export class End {
 
   // What still comes on an older connection is read like everything else, as the SDK does.
   #hear(envelope: BrokerEnvelope): void {
-    const { halves, mint, oracle, network } = this.#world;
+    const { halves, mint, oracle } = this.#world;
     if (envelope.type === "SESSION_INIT") {
       this.session ??= halves.accept(envelope, mint);
       return;
     }
-    if (envelope.type === "GOAWAY") {
-      this.#attempt = 0;
-      if (this.relay !== undefined) network.cut(this.relay);
-      return;
-    }
+    if (envelope.type === "GOAWAY") return this.connections.renew();
     if (envelope.type === "REGISTER_ACK") {
       // A session that this life knows nothing of was an earlier one's.
       this.session ??= this.keeper?.recall();
@@ -253,13 +210,13 @@ export class End {
     if (event.kind === "accepted") {
       totals.sessions += this.side;
       if (this.session !== undefined) this.keeper?.opened(this.session);
-      if (plan.direct[this.side]) this.#dial("direct");
+      if (plan.direct[this.side]) this.connections.dial("direct");
     } else if (event.kind === "recovered") {
       if (this.session !== undefined) this.keeper?.opened(this.session, event.sent, event.requested);
       totals.recoveries++;
       this.#heldFor = 0;
       this.#sentBefore = event.sent;
-      if (plan.direct[this.side]) this.#dial("direct");
+      if (plan.direct[this.side]) this.connections.dial("direct");
     } else if (event.kind === "resumed") {
       totals.resumes++;
       this.#heldFor = 0;

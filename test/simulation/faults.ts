@@ -24,7 +24,8 @@ function planNext(world: World, kind: FaultKind): void {
 function strike(world: World, kind: FaultKind): void {
   const { dice, host, clock, network, agents, totals } = world;
   const end = dice.pick(world.ends);
-  const connection = end.direct !== undefined && dice.chance(0.7) ? end.direct : end.relay;
+  const { relay, direct } = end.connections;
+  const connection = direct !== undefined && dice.chance(0.7) ? direct : relay;
   switch (kind) {
     case "cut":
       if (connection === undefined) return;

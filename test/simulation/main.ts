@@ -71,7 +71,7 @@ await runCommand(async () => {
   );
   console.log("\nPlanted bugs, and what caught them:");
   for (const { plant, seeds: after, invariant } of caught)
-    console.log(`  ${plant.padEnd(34)}${after === undefined ? "MISSED" : `${invariant} (seed ${after})`}`);
+    console.log(`  ${plant.padEnd(40)}${after === undefined ? "MISSED" : `${invariant} (seed ${after})`}`);
   for (const one of missing) console.log(`Too little work: ${one}.`);
   if (values.json) {
     const plantedBugs = caught.length;

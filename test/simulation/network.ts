@@ -156,7 +156,7 @@ export class Network {
     connection.losesInbound = dice.chance(0.5);
     const notices = Math.max(connection.lastInbound, clock.now + dice.below(200));
     clock.at(notices, () => this.forget(connection));
-    ends[connection.side].lost(connection);
+    ends[connection.side].connections.lost(connection);
   }
 
   /**

@@ -35,12 +35,13 @@ export class Paper implements Notes {
   }
 
   note(record: JournalRecord): void {
-    if (this.#isOpen && this.memory.apply(record)) this.#unwritten += lineOf(record);
+    const noted = this.#world.plant?.noted?.(record) ?? record;
+    if (this.#isOpen && this.memory.apply(noted)) this.#unwritten += lineOf(noted);
   }
 
   commit(): boolean {
     if (!this.#isOpen) return false;
-    if (this.#unwritten === "") return true;
+    if (this.#unwritten === "" || this.#world.plant?.isJournalLate) return true;
     const { plan, dice } = this.#world;
     const isKilled = this.#world.strikes(plan.mishaps.killInside);
     const written = isKilled && dice.chance(0.5) ? dice.below(this.#unwritten.length) : this.#unwritten.length;

@@ -1,6 +1,7 @@
 // Bugs planted around the core, outside production code, that the oracle must find: it is worth no more than what it catches.
 import type { Effect, Saved, SessionRecord } from "../../protocol/session/effects.ts";
 import { isOpen, type TaskTable } from "../../protocol/session/tasks.ts";
+import type { JournalRecord } from "../../sdk/typescript/src/journal-records.ts";
 import { isRowEffect } from "../protocol/store.ts";
 
 export interface Plant {
@@ -9,6 +10,10 @@ export interface Plant {
   effects?(effects: Effect[]): Effect[];
   /** What the core is restored from instead. */
   restored?(saved: Saved): Saved;
+  /** What a journal notes instead. */
+  noted?(record: JournalRecord): JournalRecord;
+  /** A journal is not written before anything leaves. */
+  isJournalLate?: boolean;
   /** Where the core looks tasks up instead. */
   tasks?(table: TaskTable): TaskTable;
 }
@@ -145,5 +150,14 @@ export const plants: readonly Plant[] = [
       const ended = effects.find((effect) => effect.do === "record" && effect.record.ended !== undefined);
       return ended?.do === "record" ? [...effects, { do: "erase", session_id: ended.record.session_id }] : effects;
     },
+  },
+  { name: "what was said is not written", isJournalLate: true },
+  {
+    name: "what was taken is not written",
+    noted: ({ taken: _, ahead: __, ...record }) => record,
+  },
+  {
+    name: "a task that was begun is not written",
+    noted: ({ task: _, ...record }) => record,
   },
 ];

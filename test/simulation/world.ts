@@ -216,8 +216,7 @@ export class World {
 
   /** Who came back while its session was not yet on its list hears of it at its next registration. */
   #register(): void {
-    for (const { side, relay } of this.ends)
-      if (relay !== undefined && this.agents.isForgotten(side)) this.network.cut(relay);
+    for (const { side, connections } of this.ends) if (this.agents.isForgotten(side)) connections.cut();
   }
 
   /** Who is left alone does not often wait for the day on which the session expires. */
