@@ -51,7 +51,11 @@ export class Hearing {
   /** A life without memory goes on where the broker says that it stands: what that says was judged when it left. */
   recovered(side: Side, told: Told): void {
     const { out } = this.ledgers[otherSide(side)];
-    this.diaries[side].recover(standingOf(told), this.wasRolledBack ? out.map(({ id }) => id) : undefined);
+    const diary = this.diaries[side];
+    if (!this.wasRolledBack) return diary.recover(standingOf(told));
+    // What it was told may be of a history that an older storage has undone since.
+    const heard = Array.from({ length: told.taken ?? 0 }, (_, i) => out[i]?.id ?? diary.heard[i] ?? "unknown");
+    diary.recover(standingOf(told), heard);
   }
 
   /** @param marked the application is told that it may have heard this before */

@@ -26,6 +26,8 @@ export class Letters {
   /** The first with which nothing was done. */
   #next = 0;
 
+  /** How many went. */
+  taken = 0;
   /** Everything through this was delivered, as far as the broker knows. */
   readonly #delivered: number;
 
@@ -61,6 +63,7 @@ export class Letters {
       if (!isLeftOut(due, tasks, now)) return `${type} ${id} went, due is ${due.type} ${due.id}`;
     }
     this.#next++;
+    this.taken++;
     return undefined;
   }
 
@@ -81,8 +84,11 @@ function isLeftOut({ type, data }: Sent, tasks: TaskBooks, now: number): boolean
   return tasks.knows(task_id) || (deadline !== undefined && Date.parse(deadline) <= now);
 }
 
-/** Whether more of them wait in a direction than may. */
-export const isCrowded = (ledger: Ledger): boolean => ledger.ownWaiting > limits.redriveRowsMax;
+/**
+ * Whether more of them wait in a direction than may. Restored from rows whose oldest is the first that waits, the broker cannot
+ * tell whether that one is its own: it may count one too few.
+ */
+export const isCrowded = (ledger: Ledger): boolean => ledger.ownWaiting > limits.redriveRowsMax + 1;
 
 /** What is wrong with what a session says of the dead letters that it still has, if anything is. */
 export function lostLetter({ letters, host: { store }, names }: World): string | undefined {

@@ -54,7 +54,7 @@ export class Storing extends Hearing {
   committed(effects: readonly RowEffect[]): void {
     // What an acknowledgement of this very event frees may be deleted with the next row only.
     const known = [this.ledgers[0].known, this.ledgers[1].known] as const;
-    const before = this.#present.letters?.through;
+    const before = this.#present.letters?.taken ?? 0;
     for (const effect of effects) {
       if (effect.do === "store") this.#stores(effect.row);
       else if (effect.do === "forget")
@@ -72,19 +72,19 @@ export class Storing extends Hearing {
     }
   }
 
-  /** What a session takes of another's dead letters it must note in the very write that stores them. */
-  #noted(before: number | undefined, effects: readonly RowEffect[]): void {
+  /**
+   * What a session takes of another's dead letters it must note in the very write that stores them.
+   * @param before how many had gone before this event
+   */
+  #noted(before: number, effects: readonly RowEffect[]): void {
     const { letters } = this.#present;
     if (letters === undefined) return;
     const note = effects.find((effect) => effect.do === "redriven");
-    const wrong =
-      note === undefined
-        ? letters.through === before
-          ? undefined
-          : `through ${letters.through} went, nothing is noted`
-        : letters.note(note.through, this.tasks, this.world.clock.now);
+    const went = letters.taken - before;
+    const wrong = note && letters.note(note.through, this.tasks, this.world.clock.now);
     if (wrong !== undefined) this.fails("a dead letter goes once, in order", wrong);
-    if (note !== undefined && isCrowded(this.ledgers[note.stream]))
+    if (note === undefined && went > 0) this.fails("a dead letter goes once, in order", `${went} went, none is noted`);
+    if (note !== undefined && went > 0 && isCrowded(this.ledgers[note.stream]))
       this.fails("storage ≤ bound", `${this.ledgers[note.stream].ownWaiting} dead letters wait`);
   }
 
