@@ -331,8 +331,11 @@ export class ClientSession {
   /** One envelope of the broker's for this session. */
   receive(envelope: BrokerEnvelope): ClientEvent[] {
     if (this.#state.name === "ended") return [];
-    // Before it is known where the stream stands nothing of it can be taken: it comes again.
-    if (isDelivered(envelope)) return this.#state.name === "recovering" ? [] : this.#receiveWork(envelope);
+    if (isDelivered(envelope)) {
+      // Before it is known where the stream stands nothing of it can be taken: what comes too early comes again (N3, A8).
+      const { name } = this.#state;
+      return name === "ready" || name === "resuming" ? this.#receiveWork(envelope) : [];
+    }
     switch (envelope.type) {
       case "SESSION_ACCEPT":
         return this.#accepted(envelope);

@@ -56,6 +56,22 @@ describe.each(memories)("the client half (evicting: $evicting)", (options) => {
     expect(link.b.work()).toEqual([{ content: "one" }, { content: "two" }, { content: "three" }]);
   });
 
+  it("[N3, S8] work that comes before the answer to SESSION_INIT is not taken, and comes again after it", () => {
+    const link = new Link(options);
+    link.a.session = ClientSession.offer(link.session_id, "analyst", undefined, mint);
+    link.loses = (end, frame) => end === link.a && frame.includes("SESSION_ACCEPT");
+    link.run();
+    send(link.b, "one");
+    link.run();
+    expect(link.a.got.map(({ type }) => type)).toContain("MESSAGE");
+    expect(link.a.heard).toEqual([]);
+    link.loses = undefined;
+    half(link.a).reattach();
+    link.run();
+    expect(link.a.heard.map(({ kind }) => kind)).toEqual(["accepted", "work"]);
+    expect(link.b.heard.at(-1)).toEqual({ kind: "receipts", stored: 1, delivered: 1 });
+  });
+
   it("[N3, X3] a refusal of SESSION_INIT that comes once the session is open ends nothing", () => {
     const link = new Link(options);
     link.a.session = ClientSession.offer(link.session_id, "analyst", undefined, mint);

@@ -148,6 +148,22 @@ export const opening = [
     .lines()
     .error("session_closed", answer)
     .facts(),
+  new Script("work that comes while INIT has no answer is not taken: it comes again after it", ["N3", "A5"])
+    .connected()
+    .lines()
+    .hear(1)
+    .error("relay_lost")
+    .lines()
+    .accepted()
+    .hear(1)
+    .facts(),
+  accepting("work that comes while ACCEPT has no answer is not taken", ["N3"])
+    .connected()
+    .lines()
+    .hear(1)
+    .accepted(512, {}, { peer: "planner" })
+    .hear(1)
+    .facts(),
   accepting("work that comes right behind ACCEPT", ["N2", "S2"])
     .connected()
     .lines()

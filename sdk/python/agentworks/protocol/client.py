@@ -414,8 +414,8 @@ class ClientSession:
             return ()
         kind = envelope["type"]
         if is_delivered(envelope):
-            # Before it is known where the stream stands nothing of it can be taken: it comes again.
-            return () if self._state == "recovering" else self._receive_work(envelope)
+            # Before it is known where the stream stands nothing of it can be taken: what comes too early comes again (N3, A8).
+            return self._receive_work(envelope) if self._state in ("ready", "resuming") else ()
         data = envelope.get("data") or {}
         if kind == "MESSAGE_ACK":
             return self._receipts(envelope["ack"], data.get("delivered", 0), envelope.get("limit", 0))

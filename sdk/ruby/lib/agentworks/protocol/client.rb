@@ -218,8 +218,8 @@ module Agentworks
       # @return [Array<Hash>] events
       def receive(envelope)
         return [] if @state == :ended
-        # Before it is known where the stream stands nothing of it can be taken: it comes again.
-        return @state == :recovering ? [] : receive_work(envelope) if Envelope.work?(envelope)
+        # Before it is known where the stream stands nothing of it can be taken: what comes too early comes again (N3, A8).
+        return %i[ready resuming].include?(@state) ? receive_work(envelope) : [] if Envelope.work?(envelope)
 
         case envelope['type']
         when 'MESSAGE_ACK' then receipts(envelope['ack'], envelope.dig('data', 'delivered') || 0, envelope['limit'] || 0)
