@@ -114,6 +114,22 @@ test("a task that is not done in time expires: its requester hears it, its handl
   });
 });
 
+test("a session that an earlier life had closed: nothing more is said in it, and it ends when its peer has read", async () => {
+  const [planner, analyst] = [await stage.connect("planner10"), await stage.connect("analyst10")];
+  const { here, there } = await sessionBetween(planner, analyst);
+  await here.send("unread");
+  await here.close("done");
+  await planner.close();
+  const again = await stage.connect("planner10", { recover: true });
+  const recovered = await next(again.sessions());
+  expect(recovered).toMatchObject({ id: here.id, recovered: true });
+  await expect(recovered.send("more")).rejects.toMatchObject({ reason: "session_closed" });
+  const closed = recovered.close();
+  expect((await next(there.messages())).content).toBe("unread");
+  await closed;
+  expect((await there.closed).reason).toBe("done");
+});
+
 test("an agent that leaves at once closes what an earlier life left open, and nothing breaks", async () => {
   const [planner, analyst] = [await stage.connect("planner9"), await stage.connect("analyst9")];
   const session = await planner.open("analyst9");

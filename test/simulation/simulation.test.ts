@@ -25,13 +25,13 @@ function violations(first: number, seeds: number, totals = noTotals()): string[]
 }
 
 describe("the simulator", () => {
-  it("[S5, S6, S7, S8, W1, W2, A2, A6, T3, T4, N7] fixed seeds: no violation, and real work", () => {
+  it("[S5, S6, S7, S8, W1, W2, A2, A6, A8, T3, T4, T12, N7, D1, D2, D3, D5, C8, H3] fixed seeds: no violation, and real work", () => {
     const totals = noTotals();
     expect(violations(1, 300, totals)).toEqual([]);
     expect(missingWork(totals)).toEqual([]);
   }, 120_000);
 
-  it("[S5, S6, S7, S8, W1, W2, A2, A6, T3, T4, N7] this commit's own seeds: no violation", () => {
+  it("[S5, S6, S7, S8, W1, W2, A2, A6, A8, T3, T4, T12, N7, D1, D2, D3, D5, C8, H3] this commit's own seeds: no violation", () => {
     expect(violations(freshSeed(), 150)).toEqual([]);
   }, 120_000);
 
@@ -47,6 +47,6 @@ describe("the simulator", () => {
   it("finds every planted bug within 60 seeds", () => {
     const missed = huntPlants(plants, 1, 60, steps).filter(({ seeds }) => seeds === undefined);
     expect(missed).toEqual([]);
-    expect(plants.length).toBeGreaterThanOrEqual(4);
+    expect(plants.length).toBeGreaterThanOrEqual(20);
   }, 120_000);
 });
