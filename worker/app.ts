@@ -1,6 +1,7 @@
 // The HTTP application: which checks and routes there are, and what becomes of everything that none of them answers.
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
+import { docsPage } from "./docs-page.ts";
 import type { App } from "./env.ts";
 import { throughEdge } from "./identity/middleware.ts";
 import { internalProblem, issuesOf, problem } from "./problem.ts";
@@ -47,5 +48,9 @@ export function createApp(): OpenAPIHono<App> {
   // Not by `app.doc31`, which answers its own failure with the bare error.
   const document = () => app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "agentworks", version } });
   app.get("/v1/openapi.json", (c) => c.json(document()));
+  app.get("/docs", async (c) => {
+    const { html, policy } = await docsPage(document());
+    return c.html(html, 200, { "Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff" });
+  });
   return app;
 }

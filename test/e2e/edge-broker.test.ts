@@ -33,7 +33,7 @@ describe("a running broker", () => {
 
   const reason = async (identity?: Identity, headers: Record<string, string> = {}): Promise<string> => {
     const answer = await ask(broker.agentsUrl, "/v1/agents", { ca, identity, headers });
-    return answer.status === 403 ? JSON.parse(answer.body).reason : `HTTP ${answer.status}`;
+    return answer.status === 401 || answer.status === 403 ? JSON.parse(answer.body).reason : `HTTP ${answer.status}`;
   };
   const add = (agentId: string) => certifyAgent({ stateDir: broker.stateDir, agentId });
 

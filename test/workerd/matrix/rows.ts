@@ -47,6 +47,7 @@ const anAgent = async (): Promise<string> => {
 export const rows: Record<string, Row> = {
   "GET /health": { needs: "open", ok: 200, ask: () => ({ path: "/health" }) },
   "GET /v1/openapi.json": { needs: "open", ok: 200, ask: () => ({ path: "/v1/openapi.json" }) },
+  "GET /docs": { needs: "open", ok: 200, ask: () => ({ path: "/docs" }) },
   "GET /v1/connect": { needs: "certificate", ok: 101, upgrade: true, ask: () => ({ path: "/v1/connect" }) },
 
   "GET /v1/account": { needs: "account:read", ok: 200, ask: () => ({ path: "/v1/account" }) },

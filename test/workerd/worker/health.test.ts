@@ -27,3 +27,28 @@ it("describes every route in openapi.json, with its problems", async () => {
   expect(Object.keys(document.components.securitySchemes)).toEqual(["clientCertificate", "apiKey"]);
   expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining(["Problem", "Agent", "AgentPage"]));
 });
+
+it("shows the document as a page that loads nothing and runs nothing", async () => {
+  const response = await get("/docs");
+  expect(response.status).toBe(200);
+  expect(response.headers.get("Content-Type")).toMatch(/^text\/html/);
+  expect(response.headers.get("Content-Security-Policy")).toMatch(/^default-src 'none'; style-src 'sha256-[^']+';/);
+  const html = await response.text();
+  const { paths, components } = await (await get("/v1/openapi.json")).json<{
+    paths: Record<string, Record<string, object>>;
+    components: { schemas: Record<string, object> };
+  }>();
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const method of Object.keys(methods)) {
+      expect(html).toContain(`<b>${method.toUpperCase()}</b> <code>${path}</code>`);
+    }
+  }
+  for (const name of Object.keys(components.schemas)) expect(html).toContain(`id="schema-${name}"`);
+  // Every link leads to a place that is there.
+  for (const [, target] of html.matchAll(/href="#([^"]+)"/g)) expect(html).toContain(`id="${target}"`);
+  expect(html).not.toMatch(/<script|<link|<img|\bsrc=|\bon\w+=|https?:/i);
+  // The style is the one that the policy names.
+  const style = /<style>([\s\S]*)<\/style>/.exec(html)?.[1] ?? "";
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(style)));
+  expect(response.headers.get("Content-Security-Policy")).toContain(btoa(String.fromCharCode(...digest)));
+});
