@@ -108,9 +108,9 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 
   const serve = (message: IncomingMessage): readonly string[] => {
     const client = clients.get(message.socket);
-    if (client === undefined) return stranger;
-    client.connection.path = message.url ?? "";
-    return client.proof;
+    if (client !== undefined) client.connection.path = message.url ?? "";
+    // As Cloudflare says from where a request comes.
+    return [...(client?.proof ?? stranger), "CF-Connecting-IP", message.socket.remoteAddress ?? ""];
   };
   const onRequest = (message: IncomingMessage, response: ServerResponse): void =>
     forwardRequest(options.inner, message, response, serve(message));

@@ -53,6 +53,26 @@ describe("a running broker", () => {
     expect(await reason(await broker.authority.issueAgent("planner"))).toBe("certificate_unknown");
   });
 
+  test("the audit log says from where, whatever a client claims", async () => {
+    const headers = { authorization: `Bearer ${broker.apiKey}`, "cf-connecting-ip": "192.0.2.7" };
+    const made = await fetch(`${broker.apiUrl}/v1/agents`, {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json", "user-agent": "test/1.0" },
+      body: JSON.stringify({ agent_id: "logged" }),
+    });
+    expect(made.status).toBe(201);
+    const { entries } = (await (await fetch(`${broker.apiUrl}/v1/audit-log`, { headers })).json()) as {
+      entries: object[];
+    };
+    expect(entries[0]).toMatchObject({
+      action: "agent.create",
+      target: "logged",
+      actor: expect.stringMatching(/^key:/),
+      address: expect.stringMatching(/^(::1|(::ffff:)?127\.0\.0\.1)$/),
+      user_agent: "test/1.0",
+    });
+  });
+
   test("a forged MF-CF-Blob helps nobody: ignored by the edge, refused at the inner port", async () => {
     const { fingerprint } = await add("analyst");
     const tlsClientAuth = {

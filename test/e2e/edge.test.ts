@@ -103,7 +103,12 @@ describe("what request.cf says of the client", () => {
       expect(answer.cf.tlsClientAuth.certVerified).toBe("NONE");
       const names = answer.headers.map(([name]: [string]) => name);
       expect(names).toContain("x-harmless");
-      expect(names.filter((name: string) => /^(mf|cf)-|^x-agentworks-(?!edge$)/.test(name))).toEqual([]);
+      expect(names.filter((name: string) => /^mf-|^cf-(?!connecting-ip$)|^x-agentworks-(?!edge$)/.test(name))).toEqual(
+        [],
+      );
+      // The edge's own word, and it alone.
+      const from = answer.headers.filter(([name]: [string]) => name === "cf-connecting-ip");
+      expect(from).toEqual([["cf-connecting-ip", expect.stringMatching(/^(::1|(::ffff:)?127\.0\.0\.1)$/)]]);
       expect(Object.fromEntries(answer.headers)["x-agentworks-edge"]).toBe(edge.edgeSecret);
     }
   });
