@@ -1,6 +1,21 @@
 // The tests by where they run: `protocol` in Node, `workerd` inside the real runtime, `e2e` over real sockets and processes.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { openAuthority } from "./scripts/certificates/authority.ts";
+
+/** A development CA for the Worker, made anew for each run. */
+async function testCa(): Promise<{ CA_CERTIFICATE: string; CA_KEY: string }> {
+  const dir = await mkdtemp(join(tmpdir(), "agentworks-ca-"));
+  try {
+    const { certificate, key } = await openAuthority(dir);
+    return { CA_CERTIFICATE: certificate, CA_KEY: key };
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+}
 
 export default defineConfig({
   test: {
@@ -21,6 +36,8 @@ export default defineConfig({
               cf: false,
               bindings: {
                 ADMIN_TOKEN: "test-admin-token",
+                AGENTS_URL: "wss://agents.example",
+                ...(await testCa()),
                 TEST_MIGRATIONS: await readD1Migrations("./schema/migrations"),
               },
             },

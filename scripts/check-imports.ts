@@ -32,6 +32,12 @@ const laws: readonly Law[] = [
     instead: "keep tables, queries and shapes free of HTTP and of objects; the Worker joins them",
   },
   {
+    folder: "x509",
+    folders: [],
+    packages: ["@peculiar/x509"],
+    instead: "requests and certificates as values: no files, no HTTP, no database",
+  },
+  {
     folder: "durable-objects",
     folders: ["protocol", "schema"],
     packages: ["cloudflare:", "drizzle-orm"],
@@ -40,9 +46,9 @@ const laws: readonly Law[] = [
   {
     folder: "worker",
     // package.json: GET /health says the version.
-    folders: ["schema", "protocol/wire", "package.json"],
+    folders: ["schema", "x509", "protocol/wire", "package.json"],
     types: ["durable-objects"],
-    packages: ["cloudflare:", "node:", "hono", "@hono/zod-openapi", "zod", "drizzle-orm"],
+    packages: ["cloudflare:", "node:", "hono", "@hono/zod-openapi", "zod", "drizzle-orm", "@peculiar/x509"],
     instead: "reach an object through its RPC type (import type), and the protocol's sessions through an object",
   },
   {
@@ -73,7 +79,7 @@ const laws: readonly Law[] = [
   },
   {
     folder: "scripts",
-    folders: ["schema", "protocol/wire"],
+    folders: ["schema", "x509", "protocol/wire"],
     packages: ["*"],
     instead:
       "scripts serve the broker from outside: use its HTTP API, or move what is shared to schema or protocol/wire",

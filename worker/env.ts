@@ -1,4 +1,4 @@
-// What the platform gives the Worker: bindings, and the two secrets that may be configured. Types only.
+// What the platform gives the Worker: bindings, and what may be configured. Types only.
 import type { ObjectEnv } from "../durable-objects/env.ts";
 import type { Identity } from "./identity/identity.ts";
 import type { Principal } from "./identity/principal.ts";
@@ -8,6 +8,16 @@ export interface Env extends ObjectEnv {
   EDGE_SECRET?: string;
   /** The operator's credential. When not set, there is no operator. */
   ADMIN_TOKEN?: string;
+  /** Where agents connect, `wss://…`: told to whoever gets a certificate. */
+  AGENTS_URL?: string;
+  /** The development CA, PEM: with both the Worker issues certificates itself, and agents trust the broker by the same CA. */
+  CA_CERTIFICATE?: string;
+  CA_KEY?: string;
+  /** With both, Cloudflare's managed CA issues them. */
+  CLOUDFLARE_ZONE_ID?: string;
+  CLOUDFLARE_API_TOKEN?: string;
+  /** Another place of that API, as tests have. */
+  CLOUDFLARE_API_URL?: string;
 }
 
 /** Hono's context in this app. `identity` is there behind `identified` only, `principal` behind `guarded`. */

@@ -400,6 +400,37 @@ export const errors = {
     "It was changed since: `If-Match` is not its `ETag`. Get it again, and decide anew.",
   ),
   certificate_taken: fault("already_exists", 409, "request", "That certificate is registered for another agent."),
+  signing_request_refused: fault(
+    "invalid_argument",
+    400,
+    "request",
+    "The certificate signing request cannot be answered; `issues` says why. Make a new key and a new request.",
+  ),
+  issuer_missing: fault(
+    "failed_precondition",
+    409,
+    "request",
+    "This broker issues no certificates. Have one issued by a CA that it trusts, and register it: POST /v1/certificates.",
+  ),
+  issuer_unavailable: fault(
+    "unavailable",
+    503,
+    "request",
+    "The CA does not answer. Nothing was registered: ask again in a minute.",
+    { retryable: true },
+  ),
+  too_many_certificates: fault(
+    "resource_exhausted",
+    429,
+    "request",
+    "The agent has 20 certificates that are neither revoked nor expired. Revoke those that nobody uses.",
+  ),
+  enrolment_token_invalid: fault(
+    "unauthenticated",
+    401,
+    "request",
+    "The enrolment token is unknown, expired or used already. Ask for a new one.",
+  ),
 
   internal: fault("internal", 500, "connection", "The broker failed. Connect again; what was acknowledged is stored.", {
     retryable: true,

@@ -1,32 +1,35 @@
 // The development CA: made once per state folder, then only read. It signs the local edge's own certificate and those of
 // agents. It is for one machine; nothing here is meant to guard a network.
 
-import type { webcrypto } from "node:crypto";
 import { chmod, link, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
-  SubjectAlternativeNameExtension,
+  PublicKey,
   SubjectKeyIdentifierExtension,
-  X509Certificate,
   X509CertificateGenerator,
 } from "@peculiar/x509";
+import { defaultAccount } from "../../schema/http.ts";
+import {
+  agentNames,
+  clockSkewMs,
+  ecdsa,
+  type Key,
+  pemOf,
+  readSigner,
+  type Signer,
+  serialNumber,
+  signCertificate,
+} from "../../x509/certificate.ts";
 import { errorCode, Failure, messageOf } from "../failure.ts";
 
-const ecdsa = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const dayMs = 24 * 60 * 60 * 1000;
 const authorityDays = 3650;
 const serverDays = 397;
 const agentDays = 90;
-/** Clocks of agents may be a little behind. */
-const clockSkewMs = 5 * 60 * 1000;
 
 /** A certificate and its private key, both PEM. */
 export interface Credentials {
@@ -46,25 +49,16 @@ export interface Authority {
   readonly certificate: string;
   /** Path of that PEM. */
   readonly certificateFile: string;
+  /** PEM of its key: for the Worker, which signs the requests of agents. */
+  readonly key: string;
   issueServer(): Promise<Credentials>;
+  /** With a key made here: for tests, which want certificates that the API would not issue. */
   issueAgent(agentId: string, options?: AgentCertificateOptions): Promise<Credentials>;
 }
 
-interface Signer {
-  certificate: X509Certificate;
-  key: webcrypto.CryptoKey;
-}
+const newKeys = () => crypto.subtle.generateKey(ecdsa, true, ["sign", "verify"]);
 
-/** 16 random bytes with the top bit clear and no leading zero: positive, and the same length in every encoding. */
-function serialNumber(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;
-  return Buffer.from(bytes).toString("hex");
-}
-
-const newKeys = (): Promise<webcrypto.CryptoKeyPair> => crypto.subtle.generateKey(ecdsa, true, ["sign", "verify"]);
-
-async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
+async function keyPem(key: Key): Promise<string> {
   return `${PemConverter.encode(await crypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY")}\n`;
 }
 
@@ -84,34 +78,17 @@ async function createAuthority(): Promise<Credentials> {
       await SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { certificate: `${certificate.toString("pem")}\n`, key: await pemOf(keys.privateKey) };
+  return { certificate: pemOf(certificate), key: await keyPem(keys.privateKey) };
 }
 
+/** A certificate for a key that is made here. */
 async function issue(
   signer: Signer,
-  commonName: string,
-  validity: { notBefore: Date; notAfter: Date },
-  extensions: Extension[],
+  content: Omit<Parameters<typeof signCertificate>[1], "publicKey">,
 ): Promise<Credentials> {
   const keys = await newKeys();
-  const certificate = await X509CertificateGenerator.create({
-    serialNumber: serialNumber(),
-    subject: [{ CN: [commonName] }],
-    issuer: signer.certificate.subjectName,
-    ...validity,
-    signingAlgorithm: ecdsa,
-    signingKey: signer.key,
-    publicKey: keys.publicKey,
-    extensions: [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      ...extensions,
-      // Strict verifiers (Python 3.13's default) want both identifiers.
-      await AuthorityKeyIdentifierExtension.create(signer.certificate.publicKey),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  });
-  return { certificate: `${certificate.toString("pem")}\n`, key: await pemOf(keys.privateKey) };
+  const certificate = await signCertificate(signer, { ...content, publicKey: await PublicKey.create(keys.publicKey) });
+  return { certificate: pemOf(certificate), key: await keyPem(keys.privateKey) };
 }
 
 async function parse(files: Files, pems: Credentials): Promise<Signer> {
@@ -121,15 +98,7 @@ async function parse(files: Files, pems: Credentials): Promise<Signer> {
         "Restore both files, or remove both to start with a new CA; every agent must then be certified again.",
     );
   try {
-    const certificate = new X509Certificate(pems.certificate);
-    const key = await crypto.subtle.importKey("pkcs8", PemConverter.decodeFirst(pems.key), ecdsa, true, ["sign"]);
-    const probe = new TextEncoder().encode("agentworks");
-    const publicKey = await certificate.publicKey.export(ecdsa, ["verify"]);
-    if (!(await crypto.subtle.verify(ecdsa, publicKey, await crypto.subtle.sign(ecdsa, key, probe), probe))) {
-      throw new Error("the key does not belong to the certificate");
-    }
-    if (certificate.notAfter.getTime() < Date.now()) throw new Error("the certificate has expired");
-    return { certificate, key };
+    return await readSigner(pems, Date.now());
   } catch (error) {
     throw damaged(messageOf(error));
   }
@@ -182,32 +151,32 @@ export async function openAuthority(stateDir: string): Promise<Authority> {
     );
   }
   const signer = await parse(files, { certificate, key });
-  return authorityOf(signer, certificate, files.certificate);
+  return authorityOf(signer, { certificate, key }, files.certificate);
 }
 
-function authorityOf(signer: Signer, certificate: string, certificateFile: string): Authority {
+function authorityOf(signer: Signer, pems: Credentials, certificateFile: string): Authority {
   return {
-    certificate,
+    ...pems,
     certificateFile,
     issueServer: () => {
       const now = Date.now();
-      const validity = { notBefore: new Date(now - clockSkewMs), notAfter: new Date(now + serverDays * dayMs) };
-      return issue(signer, "localhost", validity, [
-        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-        new SubjectAlternativeNameExtension([
+      return issue(signer, {
+        subject: [{ CN: ["localhost"] }],
+        notBefore: new Date(now - clockSkewMs),
+        notAfter: new Date(now + serverDays * dayMs),
+        usage: "serverAuth",
+        alternativeNames: [
           { type: "dns", value: "localhost" },
           { type: "ip", value: "127.0.0.1" },
           { type: "ip", value: "::1" },
-        ]),
-      ]);
+        ],
+      });
     },
     issueAgent: (agentId, options = {}) => {
       const now = Date.now();
       const notBefore = options.notBefore ?? new Date(now - clockSkewMs);
       const notAfter = options.notAfter ?? new Date(now + agentDays * dayMs);
-      return issue(signer, agentId, { notBefore, notAfter }, [
-        new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth]),
-      ]);
+      return issue(signer, { ...agentNames(defaultAccount, agentId), notBefore, notAfter, usage: "clientAuth" });
     },
   };
 }

@@ -1,6 +1,9 @@
 // What `env` and `exports` of "cloudflare:workers" are in tests: the Worker's own, and what vitest.config.ts adds.
 declare namespace Cloudflare {
-  interface Env extends Required<Pick<import("../../worker/env.ts").Env, "ADMIN_TOKEN">> {
+  interface Env
+    extends Required<
+      Pick<import("../../worker/env.ts").Env, "ADMIN_TOKEN" | "AGENTS_URL" | "CA_CERTIFICATE" | "CA_KEY">
+    > {
     DB: D1Database;
     ACCOUNTS: import("../../worker/env.ts").Env["ACCOUNTS"];
     AGENTS: import("../../worker/env.ts").Env["AGENTS"];

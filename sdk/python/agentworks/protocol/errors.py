@@ -759,6 +759,55 @@ ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
             processed="no",
             detail="That certificate is registered for another agent.",
         ),
+        "signing_request_refused": ErrorEntry(
+            code="invalid_argument",
+            status=400,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail=(
+                "The certificate signing request cannot be answered; `issues` says "
+                "why. Make a new key and a new request."
+            ),
+        ),
+        "issuer_missing": ErrorEntry(
+            code="failed_precondition",
+            status=409,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail=(
+                "This broker issues no certificates. Have one issued by a CA that it "
+                "trusts, and register it: POST /v1/certificates."
+            ),
+        ),
+        "issuer_unavailable": ErrorEntry(
+            code="unavailable",
+            status=503,
+            scope="request",
+            retryable=True,
+            processed="no",
+            detail="The CA does not answer. Nothing was registered: ask again in a minute.",
+        ),
+        "too_many_certificates": ErrorEntry(
+            code="resource_exhausted",
+            status=429,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail=(
+                "The agent has 20 certificates that are neither revoked nor expired. "
+                "Revoke those that nobody uses."
+            ),
+        ),
+        "enrolment_token_invalid": ErrorEntry(
+            code="unauthenticated",
+            status=401,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail="The enrolment token is unknown, expired or used already. Ask for a new one.",
+        ),
         "internal": ErrorEntry(
             code="internal",
             status=500,

@@ -418,6 +418,34 @@ module Agentworks
           retryable: false, processed: :no, closes: nil,
           detail: 'That certificate is registered for another agent.'
         ).freeze,
+        signing_request_refused: ErrorEntry.new(
+          code: :invalid_argument, status: 400, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'The certificate signing request cannot be answered; `issues` says why. Make a new ' \
+            'key and a new request.'
+        ).freeze,
+        issuer_missing: ErrorEntry.new(
+          code: :failed_precondition, status: 409, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'This broker issues no certificates. Have one issued by a CA that it trusts, and ' \
+            'register it: POST /v1/certificates.'
+        ).freeze,
+        issuer_unavailable: ErrorEntry.new(
+          code: :unavailable, status: 503, scope: :request,
+          retryable: true, processed: :no, closes: nil,
+          detail: 'The CA does not answer. Nothing was registered: ask again in a minute.'
+        ).freeze,
+        too_many_certificates: ErrorEntry.new(
+          code: :resource_exhausted, status: 429, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'The agent has 20 certificates that are neither revoked nor expired. Revoke those ' \
+            'that nobody uses.'
+        ).freeze,
+        enrolment_token_invalid: ErrorEntry.new(
+          code: :unauthenticated, status: 401, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'The enrolment token is unknown, expired or used already. Ask for a new one.'
+        ).freeze,
         internal: ErrorEntry.new(
           code: :internal, status: 500, scope: :connection,
           retryable: true, processed: :maybe, closes: nil,
