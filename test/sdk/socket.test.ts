@@ -62,7 +62,7 @@ type Told = { lost: [number, boolean] } | { retrying: [number, number] } | { sto
 function dial(timing = steady, greeting: string[] = []) {
   const told = new Channel<Told>();
   const connection = new Connection(
-    { url, credentials, timing, reconnect: { baseMs: 2, maxMs: 8 }, random: () => 0.5 },
+    { url, credentials: { current: credentials }, timing, reconnect: { baseMs: 2, maxMs: 8 }, random: () => 0.5 },
     {
       opened: () => greeting,
       frame: (frame) => told.push({ frame }),

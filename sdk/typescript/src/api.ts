@@ -25,6 +25,11 @@ export interface ConnectOptions extends CredentialOptions {
    * cannot be written any more the agent ends with journal_failed. Default: no journal.
    */
   journal?: string;
+  /**
+   * Renews the certificate at two thirds of its life, by itself, with a new key: `certFile` and `keyFile` are replaced (mode 0600),
+   * and the connection is made anew once; sessions go on. The present one stays valid until its end. Default false.
+   */
+  renew?: boolean;
   /** Judges an offered session; false or a reason rejects it. Default: every offer of the account's agents is accepted. */
   accept?: (offer: Offer) => boolean | { reject: string };
   /** Ends the attempt to connect. Without it `connect` tries until the broker answers or refuses for good. */
@@ -93,6 +98,8 @@ export type Status =
   /** The broker asked for a new connection, as before a deploy; it is made at once. */
   | { type: "goaway"; reason: string }
   | { type: "superseded" }
+  /** With `renew`: the new certificate is in its files, and the agent connects anew with it. */
+  | { type: "certificate_renewed"; notAfter: Date }
   | { type: "session_opened"; session: Session }
   | { type: "session_closed"; session: Session; reason: string; error?: AgentworksError }
   | { type: "paused"; session: Session }

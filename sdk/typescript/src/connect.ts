@@ -1,6 +1,8 @@
 // The one way in: checks what the caller gave, reads what is in files, and waits until the broker knows the agent.
 import { limits } from "../../../protocol/wire/limits.ts";
 import type { Agent, ConnectOptions } from "./api.ts";
+import { type IdentityFiles, settleIdentity } from "./certificates/files.ts";
+import { Renewal } from "./certificates/renewal.ts";
 import { readCredentials } from "./credentials.ts";
 import { clientError } from "./error.ts";
 import { Journal } from "./journal.ts";
@@ -22,18 +24,31 @@ function connectUrl(url: string): URL {
   return parsed;
 }
 
+/** The files that are renewed, where that is wanted. */
+function renewableFiles({ renew = false, certFile, keyFile, cert, key }: ConnectOptions): IdentityFiles | undefined {
+  if (!renew) return undefined;
+  if (certFile === undefined || keyFile === undefined || cert !== undefined || key !== undefined) {
+    throw clientError("invalid_argument", "Give `certFile` and `keyFile`: `renew` writes the new certificate there.");
+  }
+  return { certFile, keyFile };
+}
+
 /** `connect` with clocks of one's own: for tests. */
 export async function connectWith(options: ConnectOptions, timing: Timing): Promise<Agent> {
   const { direct = false, recover = true, accept, signal } = options;
   const url = connectUrl(options.url);
   const reconnect = options.reconnect ?? { baseMs: limits.reconnectBaseMs, maxMs: limits.reconnectMaxMs };
-  const credentials = await readCredentials(options);
+  const files = renewableFiles(options);
+  if (files !== undefined) await settleIdentity(files);
+  const credentials = { current: await readCredentials(options) };
   if (signal?.aborted) throw clientError("aborted", undefined, { cause: signal.reason });
   if (options.journal !== undefined && !recover)
     throw clientError("invalid_argument", "A journal is for going on with earlier sessions: leave `recover` true.");
   const journal = options.journal === undefined ? undefined : new Journal(options.journal);
-  const setup = { url, credentials, timing, reconnect, direct, recover, accept, journal };
-  const agent = new LiveAgent({ ...setup, random: Math.random });
+  const random = Math.random;
+  const renewal = files && new Renewal(url, files, credentials.current, random);
+  const setup = { url, credentials, timing, reconnect, direct, recover, accept, journal, renewal };
+  const agent = new LiveAgent({ ...setup, random });
   const abort = () => void agent.close();
   signal?.addEventListener("abort", abort, { once: true });
   try {

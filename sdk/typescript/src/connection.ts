@@ -63,9 +63,10 @@ export class Connection {
     for (const frame of frames) this.#socket?.send(frame);
   }
 
-  /** The broker asks the client to come anew: this connection ends, and the next one is dialled after one short wait. */
+  /** The broker asks the client to come anew, or its certificate is a new one: this connection ends, or its dial does, and the next
+   * one is dialled after one short wait. */
   renew(reason: string): void {
-    if (this.#socket === undefined || !this.isOpen) return;
+    if (this.#socket === undefined) return;
     this.#socket.close(normalClosure, "asked to connect anew");
     this.#attempt = 0;
     this.#ended({ code: closeCodes.draining, reason });

@@ -38,6 +38,11 @@ const clientReasons = {
     false,
     "The journal is that of another agent. Give each agent a journal of its own.",
   ],
+  renewal_failed: [
+    "unavailable",
+    true,
+    "The new certificate cannot be used or written. The folder of `certFile` and `keyFile` must have room, and be writable.",
+  ],
   session_expired: ["failed_precondition", false, "The session had no work for too long and expired. Open a new one."],
   session_lost: [
     "failed_precondition",
@@ -121,6 +126,27 @@ export class TaskExpired extends AgentworksError {
 export function clientError(reason: ClientReason, detail?: string, options?: ErrorOptions): AgentworksError {
   const [code, retryable, usual] = clientReasons[reason];
   return new AgentworksError({ reason, code, detail: detail ?? usual, retryable }, options);
+}
+
+/** The error of an HTTP answer that is none of success: its problem+json, or what its status says. */
+export function problemError(status: number, text: string): AgentworksError {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = undefined;
+  }
+  const said = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
+  const textOf = (name: string, otherwise: string) => (typeof said[name] === "string" ? said[name] : otherwise);
+  const places = (Array.isArray(said.issues) ? said.issues : []) as { path?: unknown; message?: unknown }[];
+  const issues = places.map(({ path, message }) => (path ? `${path}: ${message}` : String(message))).join("; ");
+  return new AgentworksError({
+    reason: textOf("reason", "connection_failed"),
+    code: textOf("code", "unavailable"),
+    detail: textOf("detail", `The broker answered HTTP ${status}.`),
+    retryable: typeof said.retryable === "boolean" ? said.retryable : status >= 500 || status === 429 || status === 408,
+    message: issues,
+  });
 }
 
 /** An error by a reason of the protocol's table, or one unknown to this version. */

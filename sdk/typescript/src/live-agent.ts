@@ -15,8 +15,10 @@ import type {
   Status,
 } from "./api.ts";
 import { Calls } from "./calls.ts";
+import type { Renewal } from "./certificates/renewal.ts";
 import { Channel } from "./channel.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import type { Credentials } from "./credentials.ts";
 import { type Deferred, deferred, noop } from "./deferred.ts";
 import { openDirect } from "./direct.ts";
 import { AgentworksError, clientError } from "./error.ts";
@@ -37,6 +39,9 @@ export interface AgentSetup extends ConnectionOptions {
   accept: ConnectOptions["accept"];
   recover: boolean;
   journal: Journal | undefined;
+  /** None where the certificate stays as it is. */
+  renewal: Renewal | undefined;
+  credentials: { current: Credentials };
 }
 
 const normalClosure = 1000;
@@ -239,6 +244,17 @@ export class LiveAgent implements Agent, Host {
     this.#registering.resolve();
     if (this.#setup.recover && this.#draining === undefined) this.#recover(data.sessions);
     this.tell({ type: "connected", agent: data.agent });
+    this.#setup.renewal?.start(this.id, {
+      renewed: (credentials, notAfter) => this.#renewed(credentials, notAfter),
+      failed: (error) => this.tell({ type: "fault", error }),
+    });
+  }
+
+  /** The broker ends a connection with its certificate: each is made anew now, with the next one, and sessions resume. */
+  #renewed(credentials: Credentials, notAfter: Date): void {
+    this.#setup.credentials.current = credentials;
+    this.tell({ type: "certificate_renewed", notAfter });
+    for (const connection of [this.#connection, ...this.#directs.values()]) connection.renew("certificate renewed");
   }
 
   /**
@@ -276,6 +292,7 @@ export class LiveAgent implements Agent, Host {
     // First: what the ends of the sessions let go of is neither taken nor finished.
     this.journal?.close();
     clearInterval(this.#watch);
+    this.#setup.renewal?.stop();
     this.#outlet.stop();
     this.#connection.stop(normalClosure, "closed");
     if (error.reason === "superseded") this.tell({ type: "superseded" });

@@ -5,7 +5,7 @@ import { WebSocket } from "ws";
 import { closeCodes } from "../../../protocol/wire/errors.ts";
 import { limits } from "../../../protocol/wire/limits.ts";
 import { asTlsOptions, type Credentials } from "./credentials.ts";
-import { AgentworksError, clientError } from "./error.ts";
+import { type AgentworksError, clientError, problemError } from "./error.ts";
 import { Heartbeat, type HeartbeatTiming } from "./heartbeat.ts";
 
 const subprotocol = "agentworks.v1";
@@ -22,7 +22,8 @@ export interface Timing extends HeartbeatTiming {
 
 export interface SocketOptions {
   url: URL;
-  credentials: Credentials;
+  /** As they are at the moment of a dial: they may be renewed. */
+  credentials: { readonly current: Credentials };
   timing: Timing;
 }
 
@@ -41,26 +42,16 @@ const untrusted = /^(?:ERR_TLS_CERT|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_Z
 
 /** Reads the problem+json with which an upgrade was refused. */
 async function refusalOf(response: IncomingMessage): Promise<AgentworksError> {
-  const status = response.statusCode ?? 0;
-  let body: unknown;
+  let text = "";
   try {
-    let text = "";
     for await (const chunk of response.setEncoding("utf8")) {
       text += chunk;
       if (text.length > problemBytesMax) break;
     }
-    body = JSON.parse(text);
   } catch {
-    body = undefined;
+    // What came until then says what it says.
   }
-  const said = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
-  const textOf = (name: string, otherwise: string) => (typeof said[name] === "string" ? said[name] : otherwise);
-  return new AgentworksError({
-    reason: textOf("reason", "connection_failed"),
-    code: textOf("code", "unavailable"),
-    detail: textOf("detail", `The broker answered HTTP ${status}.`),
-    retryable: typeof said.retryable === "boolean" ? said.retryable : status >= 500 || status === 429 || status === 408,
-  });
+  return problemError(response.statusCode ?? 0, text);
 }
 
 export class Socket {
@@ -75,7 +66,7 @@ export class Socket {
   constructor({ url, credentials, timing }: SocketOptions, events: SocketEvents) {
     this.#events = events;
     const socket = new WebSocket(url, subprotocol, {
-      ...asTlsOptions(credentials),
+      ...asTlsOptions(credentials.current),
       minVersion: "TLSv1.2",
       perMessageDeflate: false,
       maxPayload: payloadBytesMax,
