@@ -1,6 +1,8 @@
 // Bounds of the registry and the HTTP API. Those of the wire are in protocol/wire/limits.ts.
 
 export const bounds = {
+  /** The body of any request. */
+  bodyBytesMax: 256 * 1024,
   /** Agents in one page. Their names are bound parameters of one query, of which D1 takes 100; each costs a call for its presence. */
   agentsPageMax: 50,
   agentsPageDefault: 20,
@@ -13,6 +15,18 @@ export const bounds = {
   envelopesPageBytesMax: 2 * 1024 * 1024,
   /** One certificate in PEM; a usual one has 1,000 to 3,000 characters. */
   certificateCharsMax: 16_384,
+  /** One signing request in PEM; a usual one has 400 to 1,700 characters. */
+  signingRequestCharsMax: 8192,
+  certificatesPageMax: 100,
+  certificatesPageDefault: 20,
+  /** Certificates of one agent that are neither revoked nor expired. Two that ask at one time may pass it by one. */
+  certificatesPerAgentMax: 20,
+  /** How long a certificate lasts that nobody asked otherwise for, and at most. */
+  certificateDaysDefault: 90,
+  certificateDaysMax: 365,
+  enrolmentSecondsMin: 60,
+  enrolmentSecondsDefault: 3600,
+  enrolmentSecondsMax: 86_400,
   auditPageMax: 100,
   auditPageDefault: 50,
   apiKeysPageMax: 100,

@@ -69,6 +69,7 @@ export const RevokedCertificate = z
     fingerprint: Fingerprint,
     status: z.literal("revoked"),
     closed: z.int().describe("live sockets that were closed"),
+    renewals: z.array(Fingerprint).describe("what the agent had renewed by it, and is revoked with it"),
   })
   .meta({ id: "RevokedCertificate" });
 

@@ -9,6 +9,7 @@ export * from "./queries/audit.ts";
 export * from "./queries/capabilities.ts";
 export * from "./queries/certificates.ts";
 export * from "./queries/idempotency.ts";
+export * from "./queries/issued.ts";
 export * from "./queries/policies.ts";
 export * from "./queries/sessions.ts";
-export type { CertificateStatus, Standing } from "./tables.ts";
+export type { CertificateStatus, Issuer, Standing } from "./tables.ts";

@@ -14,6 +14,10 @@ export type Standing = (typeof standings)[number];
 export const certificateStatuses = ["active", "revoked"] as const;
 export type CertificateStatus = (typeof certificateStatuses)[number];
 
+/** Who may have signed a certificate at our request. */
+export const issuers = ["development", "cloudflare"] as const;
+export type Issuer = (typeof issuers)[number];
+
 export const accounts = sqliteTable("accounts", {
   id: text("id").primaryKey(),
   name: text("name").notNull(),
@@ -57,9 +61,16 @@ export const certificates = sqliteTable(
     status: text("status", { enum: certificateStatuses }).notNull().default("active"),
     createdAt: integer("created_at").notNull(),
     revokedAt: integer("revoked_at"),
+    /** Who issued it for us; null for one that was registered. */
+    issuer: text("issuer", { enum: issuers }),
+    /** What the issuer calls it, where it keeps a book. */
+    issuerReference: text("issuer_reference"),
+    /** The certificate by which the agent itself asked for this one: what is revoked takes its renewals with it. */
+    renewedFrom: text("renewed_from"),
   },
   (t) => [
     index("certificates_by_agent").on(t.accountId, t.agentId),
+    index("certificates_by_origin").on(t.renewedFrom),
     foreignKey({ columns: [t.accountId, t.agentId], foreignColumns: [agents.accountId, agents.id] }),
   ],
 );
@@ -132,6 +143,21 @@ export const apiKeys = sqliteTable(
   },
   (t) => [index("api_keys_by_account").on(t.accountId, t.createdAt, t.id)],
 );
+
+/** Secrets by which a machine without an API key gets one certificate, once. Only the hash is kept. */
+export const enrolmentTokens = sqliteTable("enrolment_tokens", {
+  id: text("id").primaryKey(),
+  accountId: text("account_id")
+    .notNull()
+    .references(() => accounts.id),
+  agentId: text("agent_id").notNull(),
+  /** SHA-256 of the secret, 64 lower-case hex digits. */
+  secretHash: text("secret_hash").notNull(),
+  createdBy: text("created_by").notNull(),
+  createdAt: integer("created_at").notNull(),
+  expiresAt: integer("expires_at").notNull(),
+  usedAt: integer("used_at"),
+});
 
 /** Every change of the control plane. Rows are only added: triggers refuse anything else (migration 0004). */
 export const auditLog = sqliteTable(

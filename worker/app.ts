@@ -1,6 +1,8 @@
 // The HTTP application: which checks and routes there are, and what becomes of everything that none of them answers.
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
+import { bounds } from "../schema/bounds.ts";
 import { docsPage } from "./docs-page.ts";
 import type { App } from "./env.ts";
 import { throughEdge } from "./identity/middleware.ts";
@@ -11,7 +13,9 @@ import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { capabilityRoutes } from "./routes/capabilities.ts";
 import { certificateRoutes } from "./routes/certificates.ts";
+import { enrolmentRoutes } from "./routes/enrolments.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { issuingRoutes } from "./routes/issuing.ts";
 import { policyRoutes } from "./routes/policy.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { upgradeRoutes } from "./routes/upgrades.ts";
@@ -24,6 +28,7 @@ export function createApp(): OpenAPIHono<App> {
       result.success ? undefined : problem(c, "invalid_request", { issues: issuesOf(result.error) }),
   });
   app.use(throughEdge);
+  app.use(bodyLimit({ maxSize: bounds.bodyBytesMax, onError: (c) => problem(c, "request_too_large") }));
   app.notFound((c) => problem(c, "route_unknown"));
   app.onError((cause, c) =>
     // Hono throws one for a body that is not JSON.
@@ -38,6 +43,8 @@ export function createApp(): OpenAPIHono<App> {
   agentRoutes(app);
   certificateRoutes(app);
   accountRoutes(app);
+  issuingRoutes(app);
+  enrolmentRoutes(app);
   apiKeyRoutes(app);
   capabilityRoutes(app);
   policyRoutes(app);
@@ -45,6 +52,7 @@ export function createApp(): OpenAPIHono<App> {
 
   app.openAPIRegistry.registerComponent("securitySchemes", "clientCertificate", { type: "mutualTLS" });
   app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", { type: "http", scheme: "bearer" });
+  app.openAPIRegistry.registerComponent("securitySchemes", "enrolmentToken", { type: "http", scheme: "bearer" });
   // Not by `app.doc31`, which answers its own failure with the bare error.
   const document = () => app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "agentworks", version } });
   app.get("/v1/openapi.json", (c) => c.json(document()));

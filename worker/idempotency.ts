@@ -7,7 +7,7 @@ import { z } from "zod";
 import { bounds } from "../schema/bounds.ts";
 import { answerClaim, claimKey, dropClaim } from "../schema/registry.ts";
 import type { App } from "./env.ts";
-import { hashSecret } from "./identity/api-key.ts";
+import { hashSecret } from "./identity/bearer.ts";
 import { seal, unseal } from "./identity/seal.ts";
 import { problem } from "./problem.ts";
 

@@ -400,6 +400,7 @@ export const errors = {
     "It was changed since: `If-Match` is not its `ETag`. Get it again, and decide anew.",
   ),
   certificate_taken: fault("already_exists", 409, "request", "That certificate is registered for another agent."),
+  request_too_large: fault("resource_exhausted", 413, "request", "The body of a request is at most 256 KiB."),
   signing_request_refused: fault(
     "invalid_argument",
     400,

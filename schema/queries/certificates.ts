@@ -1,7 +1,7 @@
 // Certificates, and the identity that one stands for. A fingerprint belongs to one agent for ever; revoked is for ever too.
 import { and, eq, isNotNull, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
-import { accounts, agents, type CertificateStatus, certificates, type Standing } from "../tables.ts";
+import { accounts, agents, type CertificateStatus, certificates, type Issuer, type Standing } from "../tables.ts";
 import { revived } from "./agent-changes.ts";
 import { type Author, audited } from "./audit.ts";
 
@@ -115,16 +115,31 @@ function judge(
   return owner.status === "revoked" ? "revoked" : own;
 }
 
+/** The fingerprints of a certificate, of its renewals, of theirs … */
+const line = (fingerprint: string) => sql`(
+  with recursive line(fingerprint) as (
+    select ${fingerprint}
+    union select renewal.fingerprint from certificates renewal join line on renewal.renewed_from = line.fingerprint
+  ) select fingerprint from line)`;
+
+/** What was revoked, and whose it was. */
+export interface Revoked {
+  agent: string;
+  /** The certificate itself and its renewals, also those that were revoked before. */
+  certificates: { fingerprint: string; issuer: Issuer | null; reference: string | null }[];
+}
+
 /**
- * Revokes a certificate, and logs it; repeating it keeps the first time. Closing live sockets is the caller's part. One batch.
- * @returns the agent whose it is, or undefined when the account has none with that fingerprint
+ * Revokes a certificate and every renewal that it led to, and logs it; repeating it keeps the first time. Whoever stole a key may
+ * have renewed its certificate: revoking one alone would let the thief stay. Closing live sockets is the caller's part. One batch.
+ * @returns undefined when the account has none with that fingerprint
  */
 export async function revokeCertificate(
   db: Database,
   account: string,
   fingerprint: string,
   author: Author,
-): Promise<string | undefined> {
+): Promise<Revoked | undefined> {
   const own = and(eq(certificates.fingerprint, fingerprint), eq(certificates.accountId, account));
   const active = sql`exists (select 1 from ${certificates} where ${own} and ${eq(certificates.status, "active")})`;
   const [, revoked] = await db.batch([
@@ -133,8 +148,14 @@ export async function revokeCertificate(
     db
       .update(certificates)
       .set({ status: "revoked", revokedAt: sql`coalesce(${certificates.revokedAt}, ${author.at})` })
-      .where(own)
-      .returning({ agent: certificates.agentId }),
+      .where(and(sql`${certificates.fingerprint} in ${line(fingerprint)}`, eq(certificates.accountId, account)))
+      .returning({
+        agent: certificates.agentId,
+        fingerprint: certificates.fingerprint,
+        issuer: certificates.issuer,
+        reference: certificates.issuerReference,
+      }),
   ]);
-  return revoked[0]?.agent;
+  const agent = revoked[0]?.agent;
+  return agent === undefined ? undefined : { agent, certificates: revoked.map(({ agent: _, ...one }) => one) };
 }

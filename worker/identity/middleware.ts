@@ -9,7 +9,7 @@ import { idempotently } from "../idempotency.ts";
 import { problem } from "../problem.ts";
 import { limited } from "../rate-limit.ts";
 import { identify } from "./identity.ts";
-import { authenticate } from "./principal.ts";
+import { authenticate, type Principal } from "./principal.ts";
 import { provesEdge } from "./secrets.ts";
 
 /** Refuses what did not come through the edge, where an edge is configured. Before everything else, `/health` too. */
@@ -27,15 +27,35 @@ export const identified: MiddlewareHandler<App> = async (c, next) => {
 };
 
 /** What a route asks of whoever calls it. */
-export interface Access {
-  /** What API keys, members and the operator need. */
-  permission: Permission;
-  /** Agents may, by their certificate, what concerns themselves; narrowing the answer to that is the handler's part. */
-  agents?: boolean;
+export type Access =
+  | {
+      /** What API keys, members and the operator need. */
+      permission: Permission;
+      /** Agents may, by their certificate, what concerns themselves; narrowing the answer to that is the handler's part. */
+      agents?: boolean;
+    }
+  /** Only whoever has an enrolment token. */
+  | { enrolment: true };
+
+/** What a route needs, as the document and refusals say it. */
+export const permissionOf = (access: Access): Permission | "enrolment" =>
+  "enrolment" in access ? "enrolment" : access.permission;
+
+function may(principal: Principal, access: Access): boolean {
+  if ("enrolment" in access) return principal.kind === "enrolment";
+  switch (principal.kind) {
+    case "agent":
+      return access.agents ?? false;
+    case "enrolment":
+      return false;
+    case "key":
+    case "operator":
+      return principal.permissions.has(access.permission);
+  }
 }
 
 /** Puts whoever asks into `c.var.principal`, or refuses: first those who are nobody, then those who may not. */
-export const guarded = ({ permission, agents = false }: Access): MiddlewareHandler<App> =>
+export const guarded = (access: Access): MiddlewareHandler<App> =>
   async function guard(c, next) {
     const asking = {
       authorization: c.req.raw.headers.get("Authorization"),
@@ -50,8 +70,9 @@ export const guarded = ({ permission, agents = false }: Access): MiddlewareHandl
     }
     const refused = await limited(c, principal);
     if (refused !== undefined) return refused;
-    const may = principal.kind === "agent" ? agents : principal.permissions.has(permission);
-    if (!may) return problem(c, "permission_denied", { permission });
+    if (!may(principal, access)) {
+      return problem(c, "permission_denied", { permission: permissionOf(access) });
+    }
     // Only the operator chooses an account. Whether there is one of that name is nobody else's business.
     if (asking.account !== undefined && asking.account !== principal.account) {
       return problem(c, "account_not_found");

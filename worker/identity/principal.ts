@@ -4,8 +4,8 @@ import type { ErrorReason } from "../../protocol/wire/errors.ts";
 import { bounds } from "../../schema/bounds.ts";
 import { AccountId, defaultAccount } from "../../schema/http.ts";
 import { everyPermission, type Permission } from "../../schema/permissions.ts";
-import { type ApiKeyRecord, findApiKey, touchApiKey } from "../../schema/registry.ts";
-import { hashSecret, readApiKey } from "./api-key.ts";
+import { type ApiKeyRecord, findApiKey, findEnrolmentToken, touchApiKey } from "../../schema/registry.ts";
+import { apiKeyForm, enrolmentTokenForm, hashSecret, type ReadCredential } from "./bearer.ts";
 import { type Identity, identify } from "./identity.ts";
 import { bearerOf, equalInConstantTime, provesAdmin } from "./secrets.ts";
 
@@ -18,10 +18,12 @@ interface Anyone {
 }
 
 /** An agent may what a route opens to agents, and that concerning itself: the route's part. */
-export type AgentPrincipal = Anyone & { kind: "agent"; agent: string };
+export type AgentPrincipal = Anyone & { kind: "agent"; agent: string; fingerprint: string };
 export type KeyPrincipal = Anyone & { kind: "key"; id: string };
 export type OperatorPrincipal = Anyone & { kind: "operator" };
-export type Principal = AgentPrincipal | KeyPrincipal | OperatorPrincipal;
+/** A machine that has nothing but a token: it may enrol as that agent, once, and nothing else. */
+export type EnrolmentPrincipal = Anyone & { kind: "enrolment"; id: string; agent: string };
+export type Principal = AgentPrincipal | KeyPrincipal | OperatorPrincipal | EnrolmentPrincipal;
 
 /** What of a request tells who asks. */
 export interface Asking {
@@ -58,10 +60,11 @@ export async function authenticate(asking: Asking, trust: Trust): Promise<Princi
   return typeof identity === "string" ? identity : agentPrincipal(identity);
 }
 
-const agentPrincipal = ({ account, agent }: Identity): AgentPrincipal => ({
+const agentPrincipal = ({ account, agent, fingerprint }: Identity): AgentPrincipal => ({
   kind: "agent",
   account,
   agent,
+  fingerprint,
   actor: `agent:${agent}`,
   permissions: none,
 });
@@ -73,7 +76,9 @@ async function byBearer(
 ): Promise<Principal | ErrorReason> {
   const sent = bearerOf(authorization);
   if (sent === undefined) return "credentials_invalid";
-  const key = readApiKey(sent);
+  const token = enrolmentTokenForm.read(sent);
+  if (token !== undefined) return byEnrolmentToken(token, db, now);
+  const key = apiKeyForm.read(sent);
   if (key !== undefined) {
     const d1 = drizzle(db);
     const [record, hash] = await Promise.all([findApiKey(d1, key.id), hashSecret(key.secret)]);
@@ -87,6 +92,20 @@ async function byBearer(
   const named = AccountId.safeParse(account ?? defaultAccount);
   if (!named.success) return "account_not_found";
   return { kind: "operator", account: named.data, actor: "operator", permissions: everyPermission };
+}
+
+/** Unknown, used and expired ones look alike: whoever guesses learns nothing. */
+async function byEnrolmentToken(
+  { id, secret }: ReadCredential,
+  db: D1Database,
+  now: number,
+): Promise<EnrolmentPrincipal | ErrorReason> {
+  const [record, hash] = await Promise.all([findEnrolmentToken(drizzle(db), id, now), hashSecret(secret)]);
+  const proven = await equalInConstantTime(record?.secretHash ?? "", hash);
+  if (record === undefined || !proven || !record.usable) return "enrolment_token_invalid";
+  const { account, agent } = record;
+  if (!record.accountActive) return "account_suspended";
+  return { kind: "enrolment", id, account, agent, actor: `enrolment:${id}`, permissions: none };
 }
 
 const isDue = ({ lastUsedAt }: ApiKeyRecord, now: number) =>

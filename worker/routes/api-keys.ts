@@ -11,7 +11,7 @@ import {
 } from "../../schema/http-api-keys.ts";
 import { type ApiKeyListing, createApiKey, listApiKeys, revokeApiKey } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
-import { apiKeyPrefix, hashSecret, mintApiKey } from "../identity/api-key.ts";
+import { apiKeyForm, hashSecret } from "../identity/bearer.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { problem } from "../problem.ts";
 import { json, problems } from "./responses.ts";
@@ -51,7 +51,7 @@ function shown(key: ApiKeyListing, now: number): z.infer<typeof ApiKey> {
   return {
     id,
     name,
-    prefix: apiKeyPrefix(id),
+    prefix: apiKeyForm.prefix(id),
     scopes,
     status: revokedAt !== null ? "revoked" : expired ? "expired" : "active",
     created_by: key.createdBy,
@@ -73,7 +73,7 @@ export function apiKeyRoutes(app: OpenAPIHono<App>): void {
     if (expiresAt !== null && expiresAt <= author.at) {
       return problem(c, "invalid_request", { issues: [{ path: "expires_at", message: "it is past" }] });
     }
-    const { id, secret, key } = mintApiKey();
+    const { id, secret, text: key } = apiKeyForm.mint();
     const made = { id, account, name, scopes, expiresAt };
     const secretHash = await hashSecret(secret);
     if (!(await createApiKey(drizzle(c.env.DB), { ...made, secretHash }, author))) {

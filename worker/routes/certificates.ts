@@ -9,8 +9,9 @@ import {
   RegisteredCertificate,
   RevokedCertificate,
 } from "../../schema/http.ts";
-import { type Registration, registerCertificate, revokeCertificate } from "../../schema/registry.ts";
-import type { App } from "../env.ts";
+import { type Registration, type Revoked, registerCertificate, revokeCertificate } from "../../schema/registry.ts";
+import { configuredIssuer } from "../certificates/configured-issuer.ts";
+import type { App, Env } from "../env.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { readCertificate } from "../identity/pem.ts";
 import { agentObject } from "../objects.ts";
@@ -47,6 +48,14 @@ const refusals: Record<Exclude<Registration, "registered" | "unchanged">, ErrorR
   account_unknown: "account_not_found",
 };
 
+/** The registry keeps them out already; where the issuer cannot be told it is logged, and revoking again tells it again. */
+async function tellIssuer(env: Env, revoked: Revoked["certificates"]): Promise<void> {
+  const issuer = configuredIssuer(env);
+  for (const { issuer: name, reference } of revoked) {
+    if (reference !== null && name === issuer?.name) await issuer.revoke(reference);
+  }
+}
+
 export function certificateRoutes(app: OpenAPIHono<App>): void {
   app.openapi(register, async (c) => {
     const { account } = c.var.principal;
@@ -71,11 +80,14 @@ export function certificateRoutes(app: OpenAPIHono<App>): void {
   app.openapi(revoke, async (c) => {
     const { fingerprint } = c.req.valid("param");
     const { account } = c.var.principal;
-    const agent = await revokeCertificate(drizzle(c.env.DB), account, fingerprint, authorOf(c));
-    if (agent === undefined) return problem(c, "certificate_not_found");
+    const revoked = await revokeCertificate(drizzle(c.env.DB), account, fingerprint, authorOf(c));
+    if (revoked === undefined) return problem(c, "certificate_not_found");
+    const { agent, certificates } = revoked;
     // An agent has one live connection. If it is by another of its certificates it is closed as well: it reads 4403 as
     // final, so the safe side costs a restart of that agent, and the other side would leave a revoked one connected.
     const closed = await agentObject(c.env, account, agent).disconnect(closeCodes.revoked, "certificate_revoked");
-    return c.json({ account, agent_id: agent, fingerprint, status: "revoked" as const, closed }, 200);
+    await tellIssuer(c.env, certificates);
+    const renewals = certificates.map((one) => one.fingerprint).filter((one) => one !== fingerprint);
+    return c.json({ account, agent_id: agent, fingerprint, status: "revoked" as const, closed, renewals }, 200);
   });
 }

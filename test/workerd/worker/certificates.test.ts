@@ -100,7 +100,7 @@ describe("DELETE /v1/certificates/{fingerprint}", () => {
     const response = await revoke(one.fingerprint);
     expect(response.status).toBe(200);
     const names = { account: "local", agent_id: "revocable", fingerprint: one.fingerprint };
-    expect(await response.json()).toEqual({ ...names, status: "revoked", closed: 1 });
+    expect(await response.json()).toEqual({ ...names, status: "revoked", closed: 1, renewals: [] });
     expect((await closed).code).toBe(4403);
     await expectProblem(await connect(), "certificate_revoked");
 

@@ -24,7 +24,7 @@ it("describes every route in openapi.json, with its problems", async () => {
       expect([path, method, Object.keys(responses)]).toEqual([path, method, expect.arrayContaining(["default"])]);
     }
   }
-  expect(Object.keys(document.components.securitySchemes)).toEqual(["clientCertificate", "apiKey"]);
+  expect(Object.keys(document.components.securitySchemes)).toEqual(["clientCertificate", "apiKey", "enrolmentToken"]);
   expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining(["Problem", "Agent", "AgentPage"]));
 });
 

@@ -759,6 +759,14 @@ ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
             processed="no",
             detail="That certificate is registered for another agent.",
         ),
+        "request_too_large": ErrorEntry(
+            code="resource_exhausted",
+            status=413,
+            scope="request",
+            retryable=False,
+            processed="no",
+            detail="The body of a request is at most 256 KiB.",
+        ),
         "signing_request_refused": ErrorEntry(
             code="invalid_argument",
             status=400,

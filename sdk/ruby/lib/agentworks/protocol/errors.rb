@@ -418,6 +418,11 @@ module Agentworks
           retryable: false, processed: :no, closes: nil,
           detail: 'That certificate is registered for another agent.'
         ).freeze,
+        request_too_large: ErrorEntry.new(
+          code: :resource_exhausted, status: 413, scope: :request,
+          retryable: false, processed: :no, closes: nil,
+          detail: 'The body of a request is at most 256 KiB.'
+        ).freeze,
         signing_request_refused: ErrorEntry.new(
           code: :invalid_argument, status: 400, scope: :request,
           retryable: false, processed: :no, closes: nil,

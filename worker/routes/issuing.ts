@@ -1,0 +1,159 @@
+// Issuing certificates: for whoever may write them, and for an agent that renews its own while it is valid.
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { drizzle } from "drizzle-orm/d1";
+import type { Context } from "hono";
+import { AgentId } from "../../protocol/wire/ids.ts";
+import { bounds } from "../../schema/bounds.ts";
+import {
+  type CertificateEntry,
+  CertificatePage,
+  IssueCertificate,
+  IssuedCertificate,
+  ListCertificatesQuery,
+} from "../../schema/http-certificates.ts";
+import {
+  agentExists,
+  type CertificateClaim,
+  type CertificateListing,
+  countLiveCertificates,
+  findCertificate,
+  listCertificates,
+  registerIssued,
+} from "../../schema/registry.ts";
+import { certify } from "../certificates/certify.ts";
+import { configuredIssuer } from "../certificates/configured-issuer.ts";
+import type { App } from "../env.ts";
+import { authorOf } from "../identity/middleware.ts";
+import type { Principal } from "../identity/principal.ts";
+import { problem } from "../problem.ts";
+import { json, problems } from "./responses.ts";
+import { guardedRoute } from "./route.ts";
+import { readTimeCursor, time, timeOrNull } from "./times.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+const issue = guardedRoute({
+  method: "post",
+  path: "/v1/agents/{agent_id}/certificates",
+  description:
+    "Issues and registers a certificate for the key of a signing request. An agent may, for itself, by its present certificate: that is a renewal, and both work from then on.",
+  access: { permission: "certificates:write", agents: true },
+  request: {
+    params: z.object({ agent_id: AgentId }),
+    body: { required: true, content: { "application/json": { schema: IssueCertificate } } },
+  },
+  responses: { 201: json(IssuedCertificate, "the certificate"), ...problems },
+});
+
+const list = guardedRoute({
+  method: "get",
+  path: "/v1/agents/{agent_id}/certificates",
+  description: "The certificates of an agent, the newest first; those that expired or were revoked too.",
+  access: { permission: "certificates:read", agents: true },
+  request: { params: z.object({ agent_id: AgentId }), query: ListCertificatesQuery },
+  responses: { 200: json(CertificatePage, "one page of certificates"), ...problems },
+});
+
+/** What is asked for, by whom. */
+interface Order {
+  csr: string;
+  agent: string;
+  claim: CertificateClaim;
+  lifeMs: number;
+}
+
+/** Another agent's certificates are nothing that an agent is told of. */
+const concernsOther = (principal: Principal, agent: string): boolean =>
+  principal.kind === "agent" && principal.agent !== agent;
+
+/** Has a certificate signed, registers it, and answers with it. */
+export async function answerWithCertificate(c: Context<App>, { csr, agent, claim, lifeMs }: Order) {
+  const { account } = c.var.principal;
+  const author = authorOf(c);
+  const db = drizzle(c.env.DB);
+  const live = await countLiveCertificates(db, account, agent, author.at);
+  if (live === undefined) return problem(c, "agent_not_found");
+  if (live >= bounds.certificatesPerAgentMax) return problem(c, "too_many_certificates");
+  const issuer = configuredIssuer(c.env);
+  const made = await certify(issuer, { csr, account, agent, now: author.at, lifeMs });
+  if (!made.ok) {
+    return problem(c, made.reason, made.message ? { issues: [{ path: "csr", message: made.message }] } : {});
+  }
+  const { certificate, chain, content, reference } = made;
+  const record = { account, agent, issuer: made.issuer, reference, ...content };
+  if (!(await registerIssued(db, record, claim, author))) {
+    // Nobody knows it, so it opens nothing; its issuer need not keep it either.
+    if (reference !== null) await issuer?.revoke(reference);
+    return problem(c, lapsed[claim.by]);
+  }
+  const { notBefore, notAfter, ...facts } = content;
+  const answer = {
+    account,
+    agent_id: agent,
+    ...facts,
+    not_before: time(notBefore),
+    not_after: time(notAfter),
+    certificate,
+    chain,
+    broker_ca: c.env.CA_CERTIFICATE ?? null,
+    agents_url: c.env.AGENTS_URL ?? null,
+  };
+  return c.json(answer satisfies z.infer<typeof IssuedCertificate>, 201);
+}
+
+/** Why a claim did not hold any more when the certificate was there. */
+const lapsed = {
+  permission: "agent_not_found",
+  renewal: "certificate_revoked",
+  enrolment: "enrolment_token_invalid",
+} as const satisfies Record<CertificateClaim["by"], string>;
+
+function shown(certificate: CertificateListing, now: number): z.infer<typeof CertificateEntry> {
+  const { fingerprint, serial, subject, status, issuer, notAfter } = certificate;
+  return {
+    fingerprint,
+    serial,
+    subject,
+    status: status === "active" && notAfter < now ? "expired" : status,
+    issuer,
+    renewed_from: certificate.renewedFrom,
+    not_before: time(certificate.notBefore),
+    not_after: time(notAfter),
+    created_at: time(certificate.createdAt),
+    revoked_at: timeOrNull(certificate.revokedAt),
+  };
+}
+
+export function issuingRoutes(app: OpenAPIHono<App>): void {
+  app.openapi(issue, async (c) => {
+    const { principal } = c.var;
+    const { agent_id: agent } = c.req.valid("param");
+    const { csr, days } = c.req.valid("json");
+    if (concernsOther(principal, agent)) return problem(c, "agent_not_found");
+    if (principal.kind !== "agent") {
+      const lifeMs = (days ?? bounds.certificateDaysDefault) * dayMs;
+      return answerWithCertificate(c, { csr, agent, claim: { by: "permission" }, lifeMs });
+    }
+    const present = await findCertificate(drizzle(c.env.DB), principal.account, principal.fingerprint);
+    if (present === undefined) return problem(c, "certificate_unknown");
+    // From when we knew it: the life that somebody chose for it is not made longer by its owner.
+    const lifeMs = Math.min((days ?? bounds.certificateDaysMax) * dayMs, present.notAfter - present.createdAt);
+    return answerWithCertificate(c, { csr, agent, claim: { by: "renewal", from: present.fingerprint }, lifeMs });
+  });
+
+  app.openapi(list, async (c) => {
+    const { principal } = c.var;
+    const { agent_id: agent } = c.req.valid("param");
+    const { limit, cursor } = c.req.valid("query");
+    if (concernsOther(principal, agent)) return problem(c, "agent_not_found");
+    const at = readTimeCursor(cursor);
+    const place = at && { createdAt: at.at, fingerprint: at.id };
+    const db = drizzle(c.env.DB);
+    if (!(await agentExists(db, principal.account, agent))) return problem(c, "agent_not_found");
+    const page = await listCertificates(db, principal.account, agent, { limit, cursor: place });
+    const last = page.certificates.at(-1);
+    const now = Date.now();
+    const next = page.more && last !== undefined ? { next: `${last.createdAt}.${last.fingerprint}` } : {};
+    return c.json({ certificates: page.certificates.map((one) => shown(one, now)), ...next }, 200);
+  });
+}
