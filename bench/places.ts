@@ -5,7 +5,6 @@ import type { Dial } from "./lanes.ts";
 /** A certificate of that agent for a running broker. */
 export async function dialOf(broker: { stateDir: string; agentsUrl: string }, agentId: string): Promise<Dial> {
   const { caFile, certificateFile, keyFile } = await certifyAgent({ stateDir: broker.stateDir, agentId });
-  if (keyFile === undefined) throw new Error("a new certificate comes with its key");
   return { url: broker.agentsUrl, caFile, certificateFile, keyFile };
 }
 

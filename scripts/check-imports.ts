@@ -79,7 +79,8 @@ const laws: readonly Law[] = [
   },
   {
     folder: "scripts",
-    folders: ["schema", "x509", "protocol/wire"],
+    // The SDK: an agent is certified here as its users do it.
+    folders: ["schema", "x509", "protocol/wire", "sdk/typescript"],
     packages: ["*"],
     instead:
       "scripts serve the broker from outside: use its HTTP API, or move what is shared to schema or protocol/wire",

@@ -62,6 +62,6 @@ private key  $out/key.pem
 SHA-256      $fingerprint
 
 Next, register it; until then the broker answers certificate_unknown:
-  npm run agent:add -- $agent --certificate $out/cert.pem     at the embedded broker (npm start -- --client-ca $dir/ca.pem)
+  npx agentworks agent create $agent --certificate $out/cert.pem     at the embedded broker (npm start -- --client-ca $dir/ca.pem)
   POST /v1/certificates {"agent_id": "$agent", "certificate": "<the PEM>"}     at any other, with the admin token
 TEXT

@@ -14,7 +14,7 @@ Runs the embedded broker until Ctrl-C: agents connect by WebSocket and mutual TL
   --api-port PORT     API port (default 8787; 0 takes any free one)
   --state DIR         where the CA, the registry and the sessions are kept (default ${defaultStateDir})
   --client-ca FILE    a CA of your own (PEM) whose agents are let in too, once their certificates are registered
-                      (scripts/generate_ca.sh, scripts/generate_agent_cert.sh, npm run agent:add -- ID --certificate FILE)
+                      (scripts/generate_ca.sh, scripts/generate_agent_cert.sh, npx agentworks agent create ID --certificate FILE)
   --ready-file FILE   when ready, write {agentsUrl, apiUrl, caFile, stateDir} as JSON to FILE
   --help              this text`;
 
@@ -27,9 +27,10 @@ function greet({ agentsUrl, apiUrl, caFile, stateDir }: Broker): void {
   state   ${stateDir}
   CA      ${caFile}
 
-Certify an agent, and see how it connects:
+In another terminal, give an agent its identity and see how it connects:
 
-  npm run agent:add -- planner${state}
+  npx agentworks agent create planner${state}
+  npx agentworks agent run --agent planner${state}
 `);
 }
 

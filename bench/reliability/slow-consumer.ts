@@ -104,7 +104,7 @@ async function measure(state: string, seconds: number, children: Set<ChildProces
   const broker = await startBrokerChild(state, 0, (child) => children.add(child));
   const url = `wss://localhost:${broker.port}`;
   const end = async (agentId: string) => {
-    const { caFile, certificateFile: certFile, keyFile = "" } = await certifyAgent({ stateDir: state, agentId });
+    const { caFile, certificateFile: certFile, keyFile } = await certifyAgent({ stateDir: state, agentId });
     return { caFile, files: { certFile, keyFile } };
   };
   const ends = async (a: string, b: string): Promise<Ends> => {

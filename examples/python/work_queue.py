@@ -2,7 +2,7 @@
 workers as you like, and kill one while it works: with its journal, it goes on with the job when it is started again.
 Needs a running broker (npm start):
 
-    npm run agent:add -- worker-1      # and worker-2 …, and planner
+    npx agentworks agent create worker-1      # and worker-2 …, and planner
     PYTHONPATH=sdk/python python3 examples/python/work_queue.py work worker-1
     PYTHONPATH=sdk/python python3 examples/python/work_queue.py submit planner 20
 """

@@ -2,8 +2,8 @@
 
 # Messages between two agents: stored, delivered, answered. Needs a running broker (npm start) and two certified agents:
 #
-#   npm run agent:add -- planner
-#   npm run agent:add -- analyst
+#   npx agentworks agent create planner
+#   npx agentworks agent create analyst
 #   ruby -I sdk/ruby/lib examples/ruby/echo.rb
 
 require 'agentworks'

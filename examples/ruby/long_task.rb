@@ -3,8 +3,8 @@
 # A task that takes its time: it tells how far it is, and stops when nobody wants it any more. Needs a running broker (npm start) and two
 # certified agents:
 #
-#   npm run agent:add -- planner
-#   npm run agent:add -- analyst
+#   npx agentworks agent create planner
+#   npx agentworks agent create analyst
 #   ruby -I sdk/ruby/lib examples/ruby/long_task.rb
 
 require 'agentworks'

@@ -4,7 +4,7 @@
 # like, and kill one while it works: with its journal, it goes on with the job when it is started again. Needs a running broker
 # (npm start):
 #
-#   npm run agent:add -- worker-1      # and worker-2 …, and planner
+#   npx agentworks agent create worker-1      # and worker-2 …, and planner
 #   ruby -I sdk/ruby/lib examples/ruby/work_queue.rb work worker-1
 #   ruby -I sdk/ruby/lib examples/ruby/work_queue.rb submit planner 20
 

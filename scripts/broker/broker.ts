@@ -26,7 +26,7 @@ export interface WorkerBehindEdgeOptions {
   apiPort?: number;
   /** A PEM file of further CAs whose agents are verified. */
   clientCaFile?: string;
-  /** Text bindings beside EDGE_SECRET. */
+  /** Text bindings beside those of the edge and of the development CA. */
   bindings?: Record<string, string>;
 }
 
@@ -116,7 +116,13 @@ export async function startWorkerBehindEdge(options: WorkerBehindEdgeOptions): P
       startRuntime({
         worker: options.worker,
         persistTo,
-        bindings: { ...options.bindings, EDGE_SECRET: edgeSecret },
+        bindings: {
+          AGENTS_URL: `wss://localhost:${edge.agentsPort}`,
+          CA_CERTIFICATE: authority.certificate,
+          CA_KEY: authority.key,
+          ...options.bindings,
+          EDGE_SECRET: edgeSecret,
+        },
         onWorkerd: (pid) => void folder.noteWorkerd(pid).catch((error: unknown) => console.error(error)),
       }),
     );

@@ -1,4 +1,4 @@
-// The commands as people run them: npm start, npm run agent:add, and the openssl scripts, each a process of its own.
+// The commands as people run them: npm start, agentworks agent create, and the openssl scripts, each a process of its own.
 
 import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -14,6 +14,11 @@ const children: ChildProcess[] = [];
 afterEach(() => {
   for (const child of children.splice(0)) child.kill("SIGKILL");
 });
+
+const cli = "sdk/typescript/src/cli/main.ts";
+/** The command line, asking for an identity at the broker of a state folder. */
+const create = (agent: string, stateDir: string, ...flags: string[]) =>
+  run(cli, "agent", "create", agent, "--state", stateDir, "--json", ...flags).finished;
 
 function run(script: string, ...args: string[]) {
   const started = runScript(script, args);
@@ -65,7 +70,7 @@ async function accountOf(apiUrl: string, key: string): Promise<{ status: number;
 }
 
 describe("npm start", () => {
-  test("says where it is, certifies by agent:add, and ends in order", async () => {
+  test("says where it is, lets the command line certify, and ends in order", async () => {
     await using folder = await temporaryFolder();
     const { child, ready, end } = await start(folder.dir);
     expect(ready).toEqual({
@@ -76,10 +81,11 @@ describe("npm start", () => {
     });
     expect((await fetch(`${ready.apiUrl}/health`)).status).toBe(200);
 
-    const added = await run("scripts/agent-add.ts", "planner", "--state", ready.stateDir, "--json").finished;
-    const agent = JSON.parse(added.stdout.trim().split("\n").at(-1) ?? "");
-    expect(agent).toMatchObject({ agentId: "planner", agentsUrl: ready.agentsUrl, caFile: ready.caFile });
-    expect(await agents(ready, agent.certificateFile, agent.keyFile)).toBe(200);
+    const agent = JSON.parse((await create("planner", ready.stateDir)).stdout);
+    const dir = join(ready.stateDir, "agents/planner");
+    expect(agent).toMatchObject({ agent_id: "planner", agents_url: ready.agentsUrl, ca_file: join(dir, "ca.pem") });
+    expect(await readFile(agent.ca_file, "utf8")).toBe(await readFile(ready.caFile, "utf8"));
+    expect(await agents(ready, agent.cert_file, agent.key_file)).toBe(200);
 
     const { apiKey = "" } = await runningBroker(ready.stateDir);
     expect(await accountOf(ready.apiUrl, apiKey)).toMatchObject({ status: 200, account: "local" });
@@ -95,15 +101,18 @@ describe("npm start", () => {
   test("killed by SIGKILL it leaves no workerd behind, and the next start goes on with its state", async () => {
     await using folder = await temporaryFolder();
     const first = await start(folder.dir);
-    await run("scripts/agent-add.ts", "planner", "--state", first.ready.stateDir).finished;
+    await create("planner", first.ready.stateDir);
     const before = await runningBroker(first.ready.stateDir);
     const workerd = await workerdOf(first.ready.stateDir);
     expect(isAlive(workerd)).toBe(true);
     first.child.kill("SIGKILL");
     await first.end;
     await until(() => !isAlive(workerd));
-    const orphaned = await run("scripts/agent-add.ts", "late", "--state", first.ready.stateDir).finished;
-    expect(orphaned).toMatchObject({ code: 1, stderr: expect.stringMatching(/^No broker is running on [^\n]*\n$/) });
+    const orphaned = await create("late", first.ready.stateDir);
+    expect(orphaned).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/^\{"error":.*No broker runs on [^\n]*\n$/),
+    });
 
     const { port } = new URL(first.ready.agentsUrl);
     const second = await start(folder.dir, "--agents-port", port);
@@ -152,8 +161,7 @@ describe.skipIf(!has("openssl") || !has("bash"))("a CA of one's own, by openssl"
 
     const { ready, child, end } = await start(folder.dir, "--client-ca", join(own, "ca.pem"));
     expect(await agents(ready, certificateFile, keyFile)).toBe(403);
-    const flags = ["--certificate", certificateFile, "--state", ready.stateDir, "--json"];
-    const added = await run("scripts/agent-add.ts", "planner", ...flags).finished;
+    const added = await create("planner", ready.stateDir, "--certificate", certificateFile);
     expect(issued.stdout).toContain(JSON.parse(added.stdout.trim()).fingerprint);
     expect(await agents(ready, certificateFile, keyFile)).toBe(200);
     child.kill("SIGTERM");

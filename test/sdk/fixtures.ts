@@ -34,7 +34,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async options(agentId: string): Promise<ConnectOptions> {
-    const { agentsUrl: url, caFile, certificateFile, keyFile = "" } = await this.certified(agentId);
+    const { agentsUrl: url, caFile, certificateFile, keyFile } = await this.certified(agentId);
     return { url, caFile, certFile: certificateFile, keyFile };
   }
 

@@ -215,7 +215,7 @@ test("the broker is killed at the same time: still each once, in order", async (
   let broker = await startBrokerChild(stateDir, 0);
   try {
     const identity = async (agentId: string) => {
-      const { caFile, certificateFile: certFile, keyFile = "" } = await certifyAgent({ stateDir, agentId });
+      const { caFile, certificateFile: certFile, keyFile } = await certifyAgent({ stateDir, agentId });
       return { url: `wss://localhost:${broker.port}`, caFile, certFile, keyFile };
     };
     const peer = await connect({ ...(await identity("receiver-9")), reconnect: { baseMs: 5, maxMs: 50 } });

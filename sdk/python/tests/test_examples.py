@@ -91,7 +91,7 @@ class Examples(AgentTest):
         for name, code in zip(("greeter.py", "ask.py"), programs):
             self.assertLess(len(code.splitlines()), 30)
             (self.folder / name).write_text(code)
-        for agent in re.findall(r"npm run agent:add -- (\S+)", text):
+        for agent in re.findall(r"npx agentworks agent create (\S+)", text):
             self.stage.certified(agent)
         greeter = await self.start("greeter.py")
         self.assertEqual(await self.line(greeter), "greeter answers")

@@ -21,4 +21,5 @@ export type {
 export type { Backoff } from "./backoff.ts";
 export { connect } from "./connect.ts";
 export type { CredentialOptions, Pem } from "./credentials.ts";
+export { fromEnvironment } from "./environment.ts";
 export { AgentworksError, TaskCancelled, TaskExpired, TaskFailed } from "./error.ts";

@@ -26,7 +26,7 @@ module Stage
       certified = (@certified ||= {})[agent] ||= certify(agent)
       url = broker.fetch('agentsUrl')
       url = url.sub(/:\d+/, ":#{port}") if port
-      { url: url, ca: broker.fetch('caFile'), certificate: certified.fetch('certificateFile'), key: certified.fetch('keyFile') }
+      { url: url, ca: broker.fetch('caFile'), certificate: certified.fetch('cert_file'), key: certified.fetch('key_file') }
     end
 
     def agents_port
@@ -83,7 +83,8 @@ module Stage
 
     def certify(agent)
       broker
-      JSON.parse(IO.popen([NODE, 'scripts/agent-add.ts', agent, '--state', state, '--json'], chdir: ROOT, &:read))
+      command = [NODE, 'sdk/typescript/src/cli/main.ts', 'agent', 'create', agent, '--state', state, '--json']
+      JSON.parse(IO.popen(command, chdir: ROOT, &:read))
     end
 
     def admin_token

@@ -1,0 +1,118 @@
+// An identity on this machine: a key that is made here and stays here, a certificate for it, and a folder that holds both beside
+// the CA to trust and what a program needs to know to connect.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { clientError } from "../error.ts";
+import type { HttpApi } from "../http-api.ts";
+import { settleIdentity, writeIdentity } from "./files.ts";
+import { makeKeyAndRequest } from "./signing-request.ts";
+
+/** An answer of the API: a certificate that was issued and registered. */
+export interface IssuedCertificate {
+  account: string;
+  agent_id: string;
+  fingerprint: string;
+  not_before: string;
+  not_after: string;
+  /** PEM. */
+  certificate: string;
+  /** PEM; null: the broker's certificate is one that everybody trusts. */
+  broker_ca: string | null;
+  agents_url: string | null;
+}
+
+/** An agent's identity in its folder. Paths are absolute where the folder's is; `caFile` is null where no CA need be named. */
+export interface AgentIdentity {
+  agent: string;
+  account: string;
+  url: string;
+  certFile: string;
+  keyFile: string;
+  caFile: string | null;
+  fingerprint: string;
+  notAfter: string;
+}
+
+export interface CertifyOptions {
+  api: HttpApi;
+  /** Whom it is for; undefined: whoever the enrolment token says that is the credential of `api`. */
+  agent: string | undefined;
+  /** The folder of an agent; it is made where it is not there. */
+  dirOf: (agent: string) => string;
+  days?: number;
+}
+
+const recordName = "agent.json";
+
+/** Keeps keys out of repositories: what is below the state folder is nobody's source. */
+async function ignoreIn(folder: string): Promise<void> {
+  await writeFile(join(folder, ".gitignore"), "*\n", { flag: "wx" }).catch(() => undefined);
+}
+
+/** Makes the folder of an agent, readable by its owner alone. */
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await ignoreIn(dir);
+  } catch (cause) {
+    throw clientError("invalid_argument", `The folder ${dir} cannot be made. Name another.`, { cause });
+  }
+}
+
+/**
+ * Makes a key, has it certified, and writes `cert.pem`, `key.pem`, `ca.pem` and `agent.json` into the folder (0600). What was there
+ * is replaced when the new certificate has come; the old one stays valid. Rejects with the refusal of the broker.
+ */
+export async function certifyAgent({ api, agent, dirOf, days }: CertifyOptions): Promise<AgentIdentity> {
+  // Before anything is asked for: a token works once.
+  await makeFolder(agent === undefined ? dirname(dirOf("enrolled")) : dirOf(agent));
+  const { key, csr } = await makeKeyAndRequest(agent ?? "enrolled");
+  const path = agent === undefined ? "/v1/enrolments" : `/v1/agents/${encodeURIComponent(agent)}/certificates`;
+  const issued = await api.ask<IssuedCertificate>("POST", path, { csr, ...(days !== undefined && { days }) });
+  if (issued.agents_url === null) {
+    throw clientError("connection_refused", "The broker does not say where agents connect: set its AGENTS_URL.");
+  }
+  const dir = dirOf(issued.agent_id);
+  await makeFolder(dir);
+  const files = { certFile: join(dir, "cert.pem"), keyFile: join(dir, "key.pem") };
+  const caFile = issued.broker_ca === null ? null : join(dir, "ca.pem");
+  const identity: AgentIdentity = {
+    agent: issued.agent_id,
+    account: issued.account,
+    url: issued.agents_url,
+    ...files,
+    caFile,
+    fingerprint: issued.fingerprint,
+    notAfter: issued.not_after,
+  };
+  try {
+    await writeIdentity(files, { cert: issued.certificate, key });
+    if (caFile !== null && issued.broker_ca !== null) await writeFile(caFile, issued.broker_ca, { mode: 0o600 });
+    const record = { agent: identity.agent, account: identity.account, url: identity.url };
+    await writeFile(join(dir, recordName), `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  } catch (cause) {
+    throw clientError("renewal_failed", `The files of ${issued.agent_id} cannot be written to ${dir}.`, { cause });
+  }
+  return identity;
+}
+
+/** The identity that a folder holds; undefined where it holds none. */
+export async function readIdentity(
+  dir: string,
+): Promise<Pick<AgentIdentity, "agent" | "account" | "url" | "certFile" | "keyFile" | "caFile"> | undefined> {
+  const files = { certFile: join(dir, "cert.pem"), keyFile: join(dir, "key.pem") };
+  try {
+    const record: unknown = JSON.parse(await readFile(join(dir, recordName), "utf8"));
+    await settleIdentity(files);
+    const { agent, account, url } = record as Record<string, unknown>;
+    if (typeof agent !== "string" || typeof account !== "string" || typeof url !== "string") return undefined;
+    const ca = join(dir, "ca.pem");
+    const caFile = await readFile(ca).then(
+      () => ca,
+      () => null,
+    );
+    return { agent, account, url, ...files, caFile };
+  } catch {
+    return undefined;
+  }
+}

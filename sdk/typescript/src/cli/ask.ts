@@ -1,0 +1,104 @@
+// ask: one task for one agent, asked by an identity that is made for it and ends with it. To try an agent out, not to work with.
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { certifyAgent } from "../certificates/certify.ts";
+import { connect } from "../connect.ts";
+import { AgentworksError } from "../error.ts";
+import { type HttpApi, isRefusal } from "../http-api.ts";
+import { arg, type Command, count, part } from "./command.ts";
+import type { Output } from "./output.ts";
+import { UsageError } from "./usage.ts";
+
+const waitMsDefault = 30_000;
+
+export interface Question {
+  agent: string;
+  capability: string;
+  input: unknown;
+  /** How long to wait for the agent, and then for its answer, in milliseconds each. */
+  waitMs: number;
+  signal: AbortSignal;
+}
+
+/** Text that is JSON as JSON, anything else as a string: `--input 5` is a number, `--input "to be"` needs no quotes in quotes. */
+export function inputOf(given: string | undefined): unknown {
+  if (given === undefined) return null;
+  try {
+    return JSON.parse(given);
+  } catch {
+    return given;
+  }
+}
+
+/** Ends an identity of one task, wherever the broker can. */
+async function forget(api: HttpApi, agent: string, fingerprint: string): Promise<void> {
+  try {
+    await api.ask("DELETE", `/v1/agents/${part(agent)}`);
+  } catch (error) {
+    if (isRefusal(error, "route_unknown")) await api.ask("DELETE", `/v1/certificates/${fingerprint}`);
+    else throw error;
+  }
+}
+
+/** Asks, prints progress as it comes, and returns the result. Rejects as `Task.result` does. */
+export async function askOnce(api: HttpApi, question: Question, output: Output): Promise<unknown> {
+  const { agent, capability, input, waitMs, signal } = question;
+  const name = `ask-${randomBytes(6).toString("hex")}`;
+  const dir = await mkdtemp(join(tmpdir(), "agentworks-ask-"));
+  let fingerprint: string | undefined;
+  try {
+    const identity = await certifyAgent({ api, agent: name, dirOf: () => dir, days: 1 });
+    fingerprint = identity.fingerprint;
+    const { url, certFile, keyFile, caFile } = identity;
+    const bound = AbortSignal.any([signal, AbortSignal.timeout(waitMs)]);
+    const asker = await connect({ url, certFile, keyFile, ...(caFile !== null && { caFile }), signal: bound });
+    try {
+      output.progress(`Waiting for ${agent} …`);
+      const session = await asker.open(agent, { waitMs, signal });
+      const task = session.request(capability, input, { signal, deadlineMs: waitMs });
+      for await (const step of task.progress) output.progress(`${agent}: ${JSON.stringify(step)}`);
+      const result = await task.result;
+      await session.close("asked");
+      return result;
+    } finally {
+      await asker.close();
+    }
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+    if (fingerprint !== undefined) {
+      await forget(api, name, fingerprint).catch((error: unknown) => {
+        const why = error instanceof AgentworksError ? error.message : String(error);
+        output.note(
+          `The identity ${name}, made for this question, could not be ended (${why}); its certificate lasts a day.`,
+        );
+      });
+    }
+  }
+}
+
+export const ask: Command = {
+  name: "ask",
+  args: "AGENT CAPABILITY [INPUT] [--wait SECONDS]",
+  summary: "ask an agent for one task, and print what it answers",
+  help: [
+    "INPUT           JSON, or any text (default null)",
+    "--wait SECONDS  how long to wait for the agent, and for its answer (default 30)",
+  ],
+  example: `agentworks ask summarizer count "to be or not to be"`,
+  options: { wait: { type: "string" } },
+  takes: [2, 3],
+  async run(context) {
+    const { api } = await context.target();
+    const waitMs = (count(context.flags, "wait") ?? waitMsDefault / 1000) * 1000;
+    if (waitMs === 0) throw new UsageError("--wait takes a second at least.");
+    const [agent, capability, input] = [arg(context, 0), arg(context, 1), inputOf(context.args[2])];
+    const question = { agent, capability, input, waitMs, signal: context.signal };
+    const result = await askOnce(api, question, context.output);
+    context.output.result(
+      { result },
+      () => `${typeof result === "string" ? result : JSON.stringify(result, null, 2)}\n`,
+    );
+  },
+};

@@ -1,0 +1,53 @@
+// login: an API key for an API, kept for later commands. The key is read from the terminal unseen, or from stdin.
+import { createInterface } from "node:readline";
+import { Writable } from "node:stream";
+import { HttpApi } from "../http-api.ts";
+import { type Command, text } from "./command.ts";
+import { defaultProfile, profilesFile, readProfiles, writeProfiles } from "./profiles.ts";
+import { UsageError } from "./usage.ts";
+
+/** One line of stdin; what is typed is not shown. */
+async function readSecret(prompt: string): Promise<string> {
+  const terminal = process.stdin.isTTY === true;
+  if (terminal) process.stderr.write(prompt);
+  const unseen = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: unseen, terminal });
+  try {
+    for await (const line of lines) return line.trim();
+    return "";
+  } finally {
+    lines.close();
+    if (terminal) process.stderr.write("\n");
+  }
+}
+
+export const login: Command = {
+  name: "login",
+  args: "--api URL [--profile NAME]",
+  summary: "keep an API key for later commands; with a broker in this folder none is needed",
+  help: [
+    "The key is asked for, or read from stdin or AGENTWORKS_API_KEY. It is kept in your configuration folder, for you alone.",
+    "--profile NAME  keep it by that name, beside others; the latest login is the one that is used (default: default)",
+  ],
+  example: "agentworks login --api https://api.example.com",
+  takes: [0, 0],
+  async run({ flags, output, env }) {
+    const url = text(flags, "api") ?? env.AGENTWORKS_API;
+    if (!url) throw new UsageError("Name the API: agentworks login --api URL");
+    const key = env.AGENTWORKS_API_KEY || (await readSecret("API key: "));
+    if (key === "") throw new UsageError("No key was given.");
+    const api = new HttpApi({ url, credential: key });
+    // A key that is not taken is not kept. What it may not read, it may not read: that is no reason against it.
+    await api.ask("GET", "/v1/agents?limit=1").catch((error) => {
+      if (error?.reason !== "permission_denied") throw error;
+    });
+    const name = text(flags, "profile") ?? defaultProfile;
+    const { profiles } = await readProfiles(env);
+    await writeProfiles(env, { current: name, profiles: { ...profiles, [name]: { api: api.url, key } } });
+    const file = profilesFile(env);
+    output.result(
+      { profile: name, api: api.url, file },
+      () => `Logged in to ${api.url}; the key is kept in ${file}.\n`,
+    );
+  },
+};

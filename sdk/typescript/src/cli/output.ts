@@ -1,0 +1,49 @@
+// What commands print: tables for people, JSON for programs. Results go to stdout, everything else to stderr.
+
+/** The streams of a command; a test may bring its own. */
+export interface Streams {
+  out: { write(text: string): unknown };
+  err: { write(text: string): unknown; isTTY?: boolean };
+}
+
+/** Text from elsewhere may hold control characters, which a terminal would obey. */
+export const printable = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "\ufffd");
+
+/** Columns as wide as what is in them; the last one as it is. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows].map((row) => row.map(printable));
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join("  ");
+  return `${all.map((row) => line(row).trimEnd()).join("\n")}\n`;
+}
+
+/** `2026-11-22T20:15:03.123Z` as people read it, UTC. */
+export const shortTime = (time: string | null): string => (time === null ? "-" : time.slice(0, 19).replace("T", " "));
+
+export class Output {
+  readonly #streams: Streams;
+  readonly json: boolean;
+
+  constructor(streams: Streams, json: boolean) {
+    this.#streams = streams;
+    this.json = json;
+  }
+
+  /** The result: JSON on one line where that was asked for, else the text. */
+  result(value: unknown, text: () => string): void {
+    this.#streams.out.write(this.json ? `${JSON.stringify(value)}\n` : text());
+  }
+
+  /** Something on the way, for people who wait. */
+  note(text: string): void {
+    this.#streams.err.write(`${text}\n`);
+  }
+
+  /** The same, where it is only worth saying to somebody who looks on. */
+  progress(text: string): void {
+    if (this.#streams.err.isTTY === true && !this.json) this.note(text);
+  }
+}
