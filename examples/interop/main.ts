@@ -100,7 +100,7 @@ async function run(state: string, files: string[]): Promise<boolean> {
   let brokerRestarts = 0;
 
   const enter = async (name: keyof typeof commands, port: number, hear: (text: string) => void = () => {}) => {
-    const { caFile, certificateFile, keyFile = "" } = await certifyAgent({ stateDir: state, agentId: name });
+    const { caFile, certificateFile, keyFile } = await certifyAgent({ stateDir: state, agentId: name });
     const env = {
       AGENTWORKS_URL: `wss://localhost:${port}`,
       AGENTWORKS_CA: caFile,
