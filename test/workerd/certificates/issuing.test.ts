@@ -3,10 +3,10 @@
 import { exports } from "cloudflare:workers";
 import { X509Certificate } from "@peculiar/x509";
 import { desc, eq } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { z } from "zod";
 import type { CertificateEntry, CreatedEnrolmentToken, IssuedCertificate } from "../../../schema/http-certificates.ts";
-import { accounts, agents, auditLog, certificates, enrolmentTokens } from "../../../schema/tables.ts";
+import { accounts, auditLog, certificates, enrolmentTokens } from "../../../schema/tables.ts";
 import { administer, ask, certificateTime, db, newAgent, origin, tlsOf, upgradeHeaders } from "../worker/fixtures.ts";
 import { expectProblem } from "../worker/problem.ts";
 import { newRequest } from "./requests.ts";
@@ -14,7 +14,12 @@ import { newRequest } from "./requests.ts";
 type Issued = z.infer<typeof IssuedCertificate>;
 
 const dayMs = 24 * 60 * 60 * 1000;
-const issue = (agent: string, body: unknown) => administer("POST", `/v1/agents/${agent}/certificates`, body);
+const make = (agent: string) => administer("POST", "/v1/agents", { agent_id: agent });
+/** Makes the agent, unless it is there. */
+async function issue(agent: string, body: unknown): Promise<Response> {
+  await make(agent);
+  return administer("POST", `/v1/agents/${agent}/certificates`, body);
+}
 const tlsOfIssued = ({ fingerprint, not_before, not_after }: Issued) =>
   tlsOf(fingerprint, {
     certNotBefore: certificateTime(Date.parse(not_before)),
@@ -37,6 +42,9 @@ async function renew(agent: string, present: Issued, more: { days?: number } = {
   return ask(`/v1/agents/${agent}/certificates`, tlsOfIssued(present), post(body));
 }
 
+// The account is made with its first agent.
+beforeAll(() => newAgent("first"));
+
 const latest = async (account = "local") => {
   const [entry] = await db
     .select()
@@ -48,7 +56,7 @@ const latest = async (account = "local") => {
 };
 
 describe("POST /v1/agents/{agent_id}/certificates", () => {
-  it("makes the agent, and a certificate by which it is let in at once", async () => {
+  it("makes a certificate by which the agent is let in at once", async () => {
     const { csr, publicKey } = await newRequest({ subject: "CN=somebody else" });
     const response = await issue("issued", { csr });
     expect(response.status).toBe(201);
@@ -82,13 +90,13 @@ describe("POST /v1/agents/{agent_id}/certificates", () => {
     }
   });
 
-  it("says what is wrong with a request, and makes no agent for it", async () => {
+  it("says what is wrong with a request, and registers nothing", async () => {
     const { csr } = await newRequest({ kind: "RSA 1024" });
     const problem = await expectProblem(await issue("weak", { csr }), "signing_request_refused");
     expect(problem.issues).toEqual([{ path: "csr", message: expect.stringContaining("too weak") }]);
     const long = await expectProblem(await issue("weak", { csr: "x".repeat(8193) }), "invalid_request");
     expect(long.issues?.[0]?.path).toBe("csr");
-    expect(await db.select().from(agents).where(eq(agents.id, "weak"))).toEqual([]);
+    expect(await db.select().from(certificates).where(eq(certificates.agentId, "weak"))).toEqual([]);
   });
 
   it("refuses a body beyond every bound before it reads it, whether or not its length is told", async () => {
@@ -100,11 +108,14 @@ describe("POST /v1/agents/{agent_id}/certificates", () => {
     await expectProblem(await exports.default.fetch(request), "request_too_large");
   });
 
-  it("makes no account but the local one", async () => {
-    const { csr } = await newRequest();
-    const response = await administer("POST", "/v1/agents/planner/certificates?account=nowhere", { csr });
-    await expectProblem(response, "account_not_found");
-    expect(await db.select().from(certificates).where(eq(certificates.accountId, "nowhere"))).toEqual([]);
+  it("makes no agent: one that is not there, or was deleted, has no certificate", async () => {
+    const body = { csr: (await newRequest()).csr };
+    const path = "/v1/agents/nobody/certificates";
+    await expectProblem(await administer("POST", path, body), "agent_not_found");
+    await expectProblem(await administer("GET", path), "agent_not_found");
+    await issued("gone");
+    await administer("DELETE", "/v1/agents/gone");
+    await expectProblem(await administer("POST", "/v1/agents/gone/certificates", body), "agent_not_found");
   });
 
   it("leaves a suspended agent suspended", async () => {
@@ -141,8 +152,8 @@ describe("renewal", () => {
   it("is for nobody else, not in the same account either", async () => {
     const first = await issued("greedy");
     await issued("neighbour");
-    await expectProblem(await renew("neighbour", first), "permission_denied");
-    await expectProblem(await ask("/v1/agents/neighbour/certificates", tlsOfIssued(first)), "permission_denied");
+    await expectProblem(await renew("neighbour", first), "agent_not_found");
+    await expectProblem(await ask("/v1/agents/neighbour/certificates", tlsOfIssued(first)), "agent_not_found");
   });
 
   it("makes no life longer than the one that somebody chose", async () => {
@@ -211,6 +222,7 @@ describe("GET /v1/agents/{agent_id}/certificates", () => {
 describe("enrolment", () => {
   type Token = z.infer<typeof CreatedEnrolmentToken>;
   async function newToken(agent: string, body: object = {}): Promise<Token> {
+    await make(agent);
     const response = await administer("POST", `/v1/agents/${agent}/enrolment-tokens`, body);
     expect(response.status).toBe(201);
     expect(response.headers.get("Cache-Control")).toBe("no-store");
@@ -292,7 +304,15 @@ describe("enrolment", () => {
       const response = await administer("POST", "/v1/agents/closing/enrolment-tokens", { expires_in_s });
       await expectProblem(response, "invalid_request");
     }
-    const elsewhere = await administer("POST", "/v1/agents/closing/enrolment-tokens?account=nowhere", {});
-    await expectProblem(elsewhere, "account_not_found");
+    await expectProblem(await administer("POST", "/v1/agents/nobody/enrolment-tokens", {}), "agent_not_found");
+  });
+
+  it("ends with its agent, and is not for the next of that name", async () => {
+    const { token } = await newToken("reborn");
+    await administer("DELETE", "/v1/agents/reborn");
+    await expectProblem(await enrol(token), "enrolment_token_invalid");
+    await make("reborn");
+    await expectProblem(await enrol(token), "enrolment_token_invalid");
+    expect((await enrol((await newToken("reborn")).token)).status).toBe(201);
   });
 });

@@ -2,6 +2,7 @@
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createApp } from "../../../worker/app.ts";
+import { newRequest } from "../certificates/requests.ts";
 import { origin, upgradeHeaders } from "../worker/fixtures.ts";
 import { expectProblem } from "../worker/problem.ts";
 import { type Row, rows } from "./rows.ts";
@@ -44,6 +45,10 @@ function verdict(row: Row, caller: Caller): Verdict {
     return caller.never === undefined ? asForeigner() : no(caller.never);
   }
   if (caller.never !== undefined) return no(caller.never);
+  if (row.needs === "enrolment") {
+    if (caller.enrols) return { may: true };
+    return no(caller.agent || caller.authorization !== undefined ? "permission_denied" : "credentials_required");
+  }
   if (caller.agent) return row.agents ? asForeigner() : no("permission_denied");
   if (caller.authorization === undefined) return no("credentials_required");
   return caller.has.has(row.needs) ? asForeigner() : no("permission_denied");
@@ -98,7 +103,9 @@ it("has a row for every route, and the document says the same of each", async ()
           ? []
           : row?.needs === "certificate"
             ? ["clientCertificate"]
-            : ["apiKey", ...(row?.agents ? ["clientCertificate"] : [])];
+            : row?.needs === "enrolment"
+              ? ["enrolmentToken"]
+              : ["apiKey", ...(row?.agents ? ["clientCertificate"] : [])];
       expect([name, ...kinds]).toEqual([name, ...expected]);
       if (kinds.includes("apiKey")) expect([name, operation["x-permission"]]).toEqual([name, row?.needs]);
     }
@@ -120,6 +127,9 @@ it("answers for what is another account's exactly as for what is not there", asy
     ["POST", "/v1/agents/nobody-of-that-name/drain"],
     ["DELETE", `/v1/api-keys/${"z".repeat(16)}`],
     ["DELETE", `/v1/certificates/${"0".repeat(64)}`],
+    ["GET", "/v1/agents/nobody-of-that-name/certificates"],
+    ["POST", "/v1/agents/nobody-of-that-name/certificates", { csr: (await newRequest()).csr }],
+    ["POST", "/v1/agents/nobody-of-that-name/enrolment-tokens", {}],
     ["GET", `/v1/sessions/${crypto.randomUUID()}/timeline`],
     ["GET", `/v1/sessions/${crypto.randomUUID()}/dead-letters`],
     ["POST", `/v1/sessions/${crypto.randomUUID()}/close`],

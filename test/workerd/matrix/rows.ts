@@ -1,14 +1,17 @@
 // The rows of the authorization matrix, by hand: what each operation needs, and a request that succeeds for whoever may. It is
 // written beside the code and not derived from it: a route without a row fails, and so does a row that says something else.
+import { isNotNull } from "drizzle-orm";
 import type { ErrorReason } from "../../../protocol/wire/errors.ts";
 import type { Permission } from "../../../schema/permissions.ts";
 import { createAgent, createApiKey } from "../../../schema/registry.ts";
+import { certificates } from "../../../schema/tables.ts";
+import { newRequest } from "../certificates/requests.ts";
 import { author, db, newAgent } from "../worker/fixtures.ts";
 import { home, type World } from "./world.ts";
 
 export interface Row {
-  /** `open`: everybody; `certificate`: an agent, and nobody else; else whoever has that permission. */
-  needs: Permission | "open" | "certificate";
+  /** `open`: everybody; `certificate`: an agent, and nobody else; `enrolment`: whoever has such a token; else whoever has that permission. */
+  needs: Permission | "open" | "certificate" | "enrolment";
   /** Agents may as well. */
   agents?: true;
   /** What whoever may gets. */
@@ -121,6 +124,31 @@ export const rows: Record<string, Row> = {
     ask: async () => ({ path: `/v1/certificates/${(await newAgent(fresh("certified"), home)).fingerprint}` }),
   },
 
+  "POST /v1/agents/{agent_id}/certificates": {
+    needs: "certificates:write",
+    agents: true,
+    ok: 201,
+    missing: "agent_not_found",
+    ask: async ({ agent }) => {
+      // Of one agent there are at most so many; only the newest is needed.
+      await db.update(certificates).set({ status: "revoked" }).where(isNotNull(certificates.issuer));
+      return { path: `/v1/agents/${agent.name}/certificates`, body: { csr: (await newRequest()).csr } };
+    },
+  },
+  "GET /v1/agents/{agent_id}/certificates": {
+    needs: "certificates:read",
+    agents: true,
+    ok: 200,
+    missing: "agent_not_found",
+    ask: ({ agent }) => ({ path: `/v1/agents/${agent.name}/certificates` }),
+  },
+  "POST /v1/agents/{agent_id}/enrolment-tokens": {
+    needs: "certificates:write",
+    ok: 201,
+    missing: "agent_not_found",
+    ask: async () => ({ path: `/v1/agents/${await anAgent()}/enrolment-tokens`, body: {} }),
+  },
+
   "GET /v1/sessions": { needs: "sessions:read", agents: true, ok: 200, ask: () => ({ path: "/v1/sessions" }) },
   "GET /v1/sessions/{session_id}": {
     needs: "sessions:read",
@@ -173,4 +201,10 @@ export const rows: Record<string, Row> = {
   "GET /v1/policy": { needs: "policy:read", ok: 200, ask: () => ({ path: "/v1/policy" }) },
   "PUT /v1/policy": { needs: "policy:write", ok: 200, ask: () => ({ path: "/v1/policy", body: { rules: [] } }) },
   "GET /v1/audit-log": { needs: "audit:read", ok: 200, ask: () => ({ path: "/v1/audit-log" }) },
+  // Last: it uses up the token of the one who may.
+  "POST /v1/enrolments": {
+    needs: "enrolment",
+    ok: 201,
+    ask: async () => ({ path: "/v1/enrolments", body: { csr: (await newRequest()).csr } }),
+  },
 };

@@ -5,7 +5,7 @@ import { eq } from "drizzle-orm";
 import type { ErrorReason } from "../../../protocol/wire/errors.ts";
 import { type Permission, type Role, roles, type Scope, scopes } from "../../../schema/permissions.ts";
 import { revokeCertificate, setAgentStatus } from "../../../schema/registry.ts";
-import { accounts, apiKeys } from "../../../schema/tables.ts";
+import { accounts, apiKeys, enrolmentTokens } from "../../../schema/tables.ts";
 import { type Agent, plain } from "../objects/agents.ts";
 import { Duo } from "../objects/duo.ts";
 import {
@@ -44,6 +44,8 @@ export interface Caller {
   agent?: true;
   has: ReadonlySet<Permission>;
   away?: true;
+  /** Has a token that was not used. */
+  enrols?: true;
 }
 
 const nothing: ReadonlySet<Permission> = new Set();
@@ -88,6 +90,15 @@ export async function makeCallers({ agent }: World): Promise<Caller[]> {
   const idle = await agentOf("idle");
   await setAgentStatus(db, home, "idle", "suspended", author());
 
+  const newToken = async (name: string): Promise<string> => {
+    await administer("POST", "/v1/agents", { agent_id: name });
+    const made = await administer("POST", `/v1/agents/${name}/enrolment-tokens`, {});
+    return ((await made.json()) as { token: string }).token;
+  };
+  const [used, overdue] = [await newToken("enrolled"), await newToken("late")];
+  await db.update(enrolmentTokens).set({ usedAt: Date.now() }).where(eq(enrolmentTokens.agentId, "enrolled"));
+  await db.update(enrolmentTokens).set({ expiresAt: 1 }).where(eq(enrolmentTokens.agentId, "late"));
+
   const refused = (name: string, never: ErrorReason, more: Partial<Caller>): Caller => ({
     name,
     never,
@@ -105,6 +116,10 @@ export async function makeCallers({ agent }: World): Promise<Caller[]> {
     { name: "operator", authorization: bearer(env.ADMIN_TOKEN), has: new Set([...scopes, "accounts:write"] as const) },
     { name: "agent", tls: agent.tls, agent: true, has: nothing },
     { name: "agent elsewhere", tls: tlsOf(await agentOf("foreign", away)), agent: true, away: true, has: nothing },
+    { name: "enrolment token", authorization: bearer(await newToken("machine")), enrols: true, has: nothing },
+    badKey("expired enrolment token", "enrolment_token_invalid", bearer(overdue)),
+    badKey("used enrolment token", "enrolment_token_invalid", bearer(used)),
+    badKey("guessed enrolment token", "enrolment_token_invalid", bearer(`${used.slice(0, -43)}${"A".repeat(43)}`)),
     badKey("revoked key", "api_key_revoked", bearer(revoked.key)),
     badKey("expired key", "api_key_expired", bearer(expired.key)),
     badKey("key of a suspended account", "account_suspended", bearer(suspended.key)),

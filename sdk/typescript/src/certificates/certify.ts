@@ -3,7 +3,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { clientError } from "../error.ts";
-import type { HttpApi } from "../http-api.ts";
+import { type HttpApi, isRefusal } from "../http-api.ts";
 import { settleIdentity, writeIdentity } from "./files.ts";
 import { makeKeyAndRequest } from "./signing-request.ts";
 
@@ -59,6 +59,22 @@ async function makeFolder(dir: string): Promise<void> {
   }
 }
 
+/** Asks for a certificate; the agent is made when there is none of that name. */
+async function ask(api: HttpApi, agent: string | undefined, order: object): Promise<IssuedCertificate> {
+  if (agent === undefined) return api.ask("POST", "/v1/enrolments", order);
+  const path = `/v1/agents/${encodeURIComponent(agent)}/certificates`;
+  try {
+    return await api.ask("POST", path, order);
+  } catch (error) {
+    if (!isRefusal(error, "agent_not_found")) throw error;
+  }
+  await api.ask("POST", "/v1/agents", { agent_id: agent }).catch((error: unknown) => {
+    // Somebody was quicker.
+    if (!isRefusal(error, "agent_exists")) throw error;
+  });
+  return api.ask("POST", path, order);
+}
+
 /**
  * Makes a key, has it certified, and writes `cert.pem`, `key.pem`, `ca.pem` and `agent.json` into the folder (0600). What was there
  * is replaced when the new certificate has come; the old one stays valid. Rejects with the refusal of the broker.
@@ -67,8 +83,7 @@ export async function certifyAgent({ api, agent, dirOf, days }: CertifyOptions):
   // Before anything is asked for: a token works once.
   await makeFolder(agent === undefined ? dirname(dirOf("enrolled")) : dirOf(agent));
   const { key, csr } = await makeKeyAndRequest(agent ?? "enrolled");
-  const path = agent === undefined ? "/v1/enrolments" : `/v1/agents/${encodeURIComponent(agent)}/certificates`;
-  const issued = await api.ask<IssuedCertificate>("POST", path, { csr, ...(days !== undefined && { days }) });
+  const issued = await ask(api, agent, { csr, ...(days !== undefined && { days }) });
   if (issued.agents_url === null) {
     throw clientError("connection_refused", "The broker does not say where agents connect: set its AGENTS_URL.");
   }

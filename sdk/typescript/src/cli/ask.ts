@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { certifyAgent } from "../certificates/certify.ts";
 import { connect } from "../connect.ts";
 import { AgentworksError } from "../error.ts";
-import { type HttpApi, isRefusal } from "../http-api.ts";
+import type { HttpApi } from "../http-api.ts";
 import { arg, type Command, count, part } from "./command.ts";
 import type { Output } from "./output.ts";
 import { UsageError } from "./usage.ts";
@@ -32,25 +32,15 @@ export function inputOf(given: string | undefined): unknown {
   }
 }
 
-/** Ends an identity of one task, wherever the broker can. */
-async function forget(api: HttpApi, agent: string, fingerprint: string): Promise<void> {
-  try {
-    await api.ask("DELETE", `/v1/agents/${part(agent)}`);
-  } catch (error) {
-    if (isRefusal(error, "route_unknown")) await api.ask("DELETE", `/v1/certificates/${fingerprint}`);
-    else throw error;
-  }
-}
-
 /** Asks, prints progress as it comes, and returns the result. Rejects as `Task.result` does. */
 export async function askOnce(api: HttpApi, question: Question, output: Output): Promise<unknown> {
   const { agent, capability, input, waitMs, signal } = question;
   const name = `ask-${randomBytes(6).toString("hex")}`;
   const dir = await mkdtemp(join(tmpdir(), "agentworks-ask-"));
-  let fingerprint: string | undefined;
+  let isMade = false;
   try {
     const identity = await certifyAgent({ api, agent: name, dirOf: () => dir, days: 1 });
-    fingerprint = identity.fingerprint;
+    isMade = true;
     const { url, certFile, keyFile, caFile } = identity;
     const bound = AbortSignal.any([signal, AbortSignal.timeout(waitMs)]);
     const asker = await connect({ url, certFile, keyFile, ...(caFile !== null && { caFile }), signal: bound });
@@ -67,8 +57,8 @@ export async function askOnce(api: HttpApi, question: Question, output: Output):
     }
   } finally {
     await rm(dir, { recursive: true, force: true });
-    if (fingerprint !== undefined) {
-      await forget(api, name, fingerprint).catch((error: unknown) => {
+    if (isMade) {
+      await api.ask("DELETE", `/v1/agents/${part(name)}`).catch((error: unknown) => {
         const why = error instanceof AgentworksError ? error.message : String(error);
         output.note(
           `The identity ${name}, made for this question, could not be ended (${why}); its certificate lasts a day.`,
