@@ -54,7 +54,12 @@ export default defineConfig({
         test: {
           name: "e2e",
           environment: "node",
-          include: ["test/e2e/**/*.test.ts", "test/sdk/**/*.test.ts", "test/conformance/**/*.test.ts"],
+          include: [
+            "test/e2e/**/*.test.ts",
+            "test/sdk/**/*.test.ts",
+            "test/cli/**/*.test.ts",
+            "test/conformance/**/*.test.ts",
+          ],
           // Each starts brokers and processes of its own: on two cores they would only time each other out.
           fileParallelism: false,
           testTimeout: 60_000,

@@ -38,7 +38,7 @@ export const login: Command = {
     if (key === "") throw new UsageError("No key was given.");
     const api = new HttpApi({ url, credential: key });
     // A key that is not taken is not kept. What it may not read, it may not read: that is no reason against it.
-    await api.ask("GET", "/v1/agents?limit=1").catch((error) => {
+    await api.ask("GET", "/v1/account").catch((error) => {
       if (error?.reason !== "permission_denied") throw error;
     });
     const name = text(flags, "profile") ?? defaultProfile;

@@ -11,7 +11,7 @@ import { login } from "./login.ts";
 import { Output } from "./output.ts";
 import { agentRun } from "./run.ts";
 import { sessionCommands } from "./sessions.ts";
-import { CredentialsMissing, exitCodes, UsageError } from "./usage.ts";
+import { CommandFailed, CredentialsMissing, exitCodes, UsageError } from "./usage.ts";
 
 const commands: readonly Command[] = [login, ...agentCommands, agentRun, ask, ...keyCommands, ...sessionCommands];
 
@@ -88,9 +88,10 @@ function exitCodeOf(error: unknown): number {
 
 /** What is said of an error: a sentence for people, an object for programs. Bugs keep their stack. */
 function say(error: unknown, json: boolean): void {
-  const known = error instanceof UsageError || error instanceof CredentialsMissing || error instanceof AgentworksError;
+  const sayable = [UsageError, CommandFailed, CredentialsMissing, AgentworksError];
+  const known = sayable.some((kind) => error instanceof kind);
   if (!json) {
-    console.error(known ? error.message : error);
+    console.error(known && error instanceof Error ? error.message : error);
     return;
   }
   const { message: detail } = error instanceof Error ? error : new Error(String(error));

@@ -7,7 +7,7 @@ import { variables } from "../environment.ts";
 import { askOnce, inputOf } from "./ask.ts";
 import { type Command, type Context, count, text } from "./command.ts";
 import { connectingLines, identityRecord, type Language, languages } from "./lines.ts";
-import { exitCodes, UsageError } from "./usage.ts";
+import { CommandFailed, exitCodes, UsageError } from "./usage.ts";
 
 type Kept = Pick<AgentIdentity, "agent" | "account" | "url" | "certFile" | "keyFile" | "caFile">;
 
@@ -61,16 +61,25 @@ interface Ended {
   signal: NodeJS.Signals | null;
 }
 
-function start(file: string, identity: Kept, env: NodeJS.ProcessEnv): { child: ChildProcess; ended: Promise<Ended> } {
+/** @param out where its output goes: 1, or 2 where stdout is for the answer alone */
+function start(
+  file: string,
+  identity: Kept,
+  env: NodeJS.ProcessEnv,
+  out: 1 | 2,
+): { child: ChildProcess; ended: Promise<Ended> } {
   const [interpreter, ...flags] = interpreters[extname(file)] ?? [];
   if (interpreter === undefined) {
     throw new UsageError(
       `${file}: it is known how to run ${Object.keys(interpreters).join(", ")}. Others find their files in ${variables.certFile} and its like: set them yourself.`,
     );
   }
-  const child = spawn(interpreter, [...flags, file], { stdio: "inherit", env: environmentOf(identity, env) });
+  const child = spawn(interpreter, [...flags, file], {
+    stdio: ["inherit", out, "inherit"],
+    env: environmentOf(identity, env),
+  });
   const ended = new Promise<Ended>((done, failed) => {
-    child.once("error", (error) => failed(new UsageError(`${interpreter} cannot be started: ${error.message}.`)));
+    child.once("error", (error) => failed(new CommandFailed(`${interpreter} cannot be started: ${error.message}.`)));
     child.once("exit", (code, signal) => done({ code, signal }));
   });
   return { child, ended };
@@ -86,7 +95,7 @@ async function tryOut(context: Context, identity: Kept, running: ReturnType<type
   const left = new AbortController();
   const early = running.ended.then((end) => {
     left.abort();
-    throw new UsageError(`The program ended before it answered (${end.code ?? end.signal}).`);
+    throw new CommandFailed(`The program ended before it answered (${end.code ?? end.signal}).`);
   });
   try {
     const question = {
@@ -118,7 +127,8 @@ export const agentRun: Command = {
   help: [
     "--agent AGENT       which agent; not needed where there is one",
     "--dir DIR           its folder, where that is not .agentworks/agents/AGENT",
-    "--try CAPABILITY    once it is connected, ask it for one task, print what it answers, and end",
+    "--try CAPABILITY    once it is connected, ask it for one task, print what it answers, and end;",
+    "                    what the program itself prints goes to stderr then",
     "--input JSON        of that task: JSON, or any text",
     "--wait SECONDS      how long --try waits for the agent, and for its answer (default 30)",
     "--language NAME     which lines to print: typescript, python, ruby (default: all)",
@@ -154,10 +164,11 @@ export const agentRun: Command = {
       return exitCodes.done;
     }
     if (!(await stat(file).catch(() => undefined))?.isFile()) throw new UsageError(`There is no file ${file}.`);
-    const running = start(file, identity, env);
+    const isTried = text(flags, "try") !== undefined;
+    const running = start(file, identity, env, isTried ? 2 : 1);
     // Ctrl-C in a terminal reaches the program by itself; a kill of this process does not.
     signal.addEventListener("abort", () => running.child.kill("SIGTERM"), { once: true });
-    if (text(flags, "try") !== undefined) return tryOut(context, identity, running);
+    if (isTried) return tryOut(context, identity, running);
     return exitCodeOf(await running.ended);
   },
 };

@@ -18,6 +18,11 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
+/** What was to be done could not be. */
+export class CommandFailed extends Error {
+  override name = "CommandFailed";
+}
+
 /** There is nothing to ask with. */
 export class CredentialsMissing extends Error {
   override name = "CredentialsMissing";
