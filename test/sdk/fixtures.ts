@@ -42,8 +42,13 @@ export class Stage implements AsyncDisposable {
     // What one test leaves open must not come back in the next.
     const options = { reconnect: { baseMs: 5, maxMs: 50 }, recover: false, ...(await this.options(agentId)), ...more };
     const agent = await (timing === undefined ? connect(options) : connectWith(options, timing));
-    this.#agents.push(agent);
+    this.keep(agent);
     return agent;
+  }
+
+  /** Closes it with the others of the test. */
+  keep(agent: Agent): void {
+    this.#agents.push(agent);
   }
 
   /** Cuts an agent's connections on `path`, as a failing network would. Answers how many there were. */
