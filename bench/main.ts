@@ -10,10 +10,11 @@ import { costJson, countCost } from "./cost.ts";
 import { type Crowd, measureCrowd } from "./crowd.ts";
 import { missing } from "./peers/index.ts";
 import { measureResume } from "./resume.ts";
+import { measureRevocation, revocationText } from "./revocation.ts";
 import { measureSdks, sdkTable } from "./sdks.ts";
 import { measureSpeed, speedJson, speedTable } from "./speed.ts";
 
-const usage = `Usage: npm run bench -- [--rounds N] [--peers] [--sdk] [--json]
+const usage = `Usage: npm run bench -- [--rounds N] [--peers] [--sdk] [--revocation] [--json]
 
 Measures agentworks beside a bare Durable Object relay, behind the same mutual TLS edge: 512-byte messages, one sender and one
 receiver, with 1, 64 and 256 in flight. Then how long 10,000 messages wait after a cut, what a session notices of 200 others, and
@@ -22,6 +23,7 @@ what messages cost: rows, calls, D1 queries, the bill for a million, and what it
   --rounds N   rounds per figure, the median counts (default 3)
   --peers      also NATS JetStream, mosquitto and RabbitMQ where they are installed, each over mutual TLS with its own client
   --sdk        only the SDKs beside each other: messages per second and processor time, 256 in flight
+  --revocation only how fast a revoked certificate, or a suspended agent, is out: 200 trials among 200 connected agents
   --json       the same as --peers, and prints one JSON object as the last line`;
 
 const tell = (line: string): void => console.error(line);
@@ -40,6 +42,7 @@ await runCommand(async () => {
     rounds: { type: "string", default: "3" },
     peers: { type: "boolean" },
     sdk: { type: "boolean" },
+    revocation: { type: "boolean" },
     json: { type: "boolean" },
   });
   const rounds = portOf("--rounds", values.rounds);
@@ -51,6 +54,15 @@ await runCommand(async () => {
       const sdk = await measureSdks(state, rounds, tell);
       console.log(`\n512-byte messages, stored and acknowledged, 256 in flight:\n\n${sdkTable(sdk)}`);
       if (values.json) console.log(`\n${JSON.stringify({ sdk })}`);
+      return;
+    }
+    if (values.revocation) {
+      const broker = await startBroker({ stateDir: join(state, "revocation") });
+      const measured = await measureRevocation(broker, { agents: 200, trials: 200 }, tell).finally(() =>
+        broker.close(),
+      );
+      console.log(revocationText(measured));
+      if (values.json) console.log(JSON.stringify({ revocation: measured }));
       return;
     }
     const report = await measureSpeed({ state, rounds, withPeers, tell });
