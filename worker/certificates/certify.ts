@@ -44,6 +44,7 @@ export async function certify(
   const content = readCertificate(certificate);
   if (content === undefined || !isForKeyOf(judged.request, certificate)) {
     console.error(JSON.stringify({ event: "issuer_failed", issuer: issuer.name, call: "issue", reference }));
+    if (reference !== null) await issuer.revoke(reference);
     return { ok: false, reason: "issuer_unavailable" };
   }
   return { ok: true, issuer: issuer.name, reference, certificate, chain, content };
