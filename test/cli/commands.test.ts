@@ -250,7 +250,11 @@ describe("sessions and the audit log", () => {
     const { fingerprint } = await create("audited");
     const { entries } = await terminal.json<{ entries: object[] }>("audit", "--limit", "5");
     expect(entries).toContainEqual(
-      expect.objectContaining({ actor: "operator", action: "certificate.issue", target: fingerprint }),
+      expect.objectContaining({
+        actor: expect.stringMatching(/^key:/),
+        action: "certificate.issue",
+        target: fingerprint,
+      }),
     );
   });
 });

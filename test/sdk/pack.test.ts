@@ -94,6 +94,25 @@ test("a TypeScript program is checked by its types, without types of its depende
   expect((await checked).stdout).toBe("");
 });
 
+test("its command line makes an agent and runs it, from the package alone", async () => {
+  await using stage = await Stage.set();
+  const { bin } = JSON.parse(await readFile(join(dir, "node_modules/agentworks/package.json"), "utf8"));
+  const main = join(dir, "node_modules/agentworks", bin.agentworks);
+  const { apiUrl, adminToken } = stage.broker;
+  const env = { ...process.env, XDG_CONFIG_HOME: dir, AGENTWORKS_API: apiUrl, AGENTWORKS_API_KEY: adminToken };
+  const agentworks = (...args: string[]) => run(process.execPath, [main, ...args], { cwd: dir, env });
+  expect((await agentworks("--version")).stdout).toBe(`${sdkVersion.split("/")[1]}\n`);
+  await agentworks("agent", "create", "packed");
+  await writeFile(
+    join(dir, "packed.js"),
+    `import { connect, fromEnvironment } from "agentworks";
+    const agent = await connect(fromEnvironment());
+    await agent.handle("double", (n) => 2 * n);`,
+  );
+  const { stdout } = await agentworks("agent", "run", "packed.js", "--try", "double", "--input", "21");
+  expect(stdout).toBe("42\n");
+});
+
 test("its versions are the project's", async () => {
   const read = async (path: string) => JSON.parse(await readFile(join(root, path), "utf8"));
   const [own, project] = [await read("sdk/typescript/package.json"), await read("package.json")];

@@ -27,6 +27,8 @@ interface BrokerRecord {
   pid: number;
   apiUrl: string;
   adminToken: string;
+  /** A key with every scope in its account; a broker that is no registry has none. */
+  apiKey?: string;
   clientCas: string[];
 }
 
@@ -66,7 +68,8 @@ export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv)
     const api = new HttpApi({ url, credential });
     return { api, name: api.url, agentsDir, clientCas };
   };
-  const ofBroker = ({ apiUrl: url, adminToken, clientCas }: BrokerRecord) => of(url, envKey ?? adminToken, clientCas);
+  const ofBroker = ({ apiUrl: url, apiKey, adminToken, clientCas }: BrokerRecord) =>
+    of(url, envKey ?? apiKey ?? adminToken, clientCas);
 
   if (options.profile !== undefined) {
     const profile = profiles[options.profile];
