@@ -40,6 +40,6 @@ export async function certifyAgent(options: { stateDir: string; agentId: string 
   }
   const { agentsUrl, apiUrl } = broker;
   const { certFile: certificateFile, keyFile, fingerprint, notAfter } = identity;
-  const caFile = identity.caFile ?? join(broker.stateDir, "ca.pem");
+  const caFile = join(broker.stateDir, "ca.pem");
   return { agentId, agentsUrl, apiUrl, caFile, certificateFile, keyFile, fingerprint, notAfter };
 }
