@@ -221,13 +221,19 @@ export class AgentObject extends DurableObject<ObjectEnv> {
     return this.disconnect(closeCodes.draining, "draining");
   }
 
-  /** Closes every socket of the agent, here and in its sessions. Answers how many were open here. */
-  async disconnect(code: number, reason: string): Promise<number> {
-    const open = openSockets(this.ctx);
+  /**
+   * Closes every socket of the agent, here and in its sessions. Answers how many were open here.
+   * @param fingerprints only if one of these certificates opened a socket here; if none did, those in sessions that they opened
+   */
+  async disconnect(code: number, reason: string, fingerprints?: readonly string[]): Promise<number> {
+    const found = openSockets(this.ctx);
+    const isElsewhere = fingerprints && !found.some((socket) => fingerprints.includes(factsOf(socket).fingerprint));
+    const open = isElsewhere ? [] : found;
     const first = open[0];
     for (const socket of open) closeSocket(socket, code, reason);
     const identity = this.#store.identity() ?? (first && factsOf(first));
-    if (identity !== undefined) await this.#relay.expel(identity, code, reason);
+    const only = isElsewhere ? fingerprints : undefined;
+    if (identity !== undefined) await this.#relay.expel(identity, code, reason, only);
     return open.length;
   }
 

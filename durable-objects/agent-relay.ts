@@ -51,8 +51,14 @@ export class Relay {
   }
 
   /** Closes the agent's sockets in all its sessions. */
-  async expel({ account, agent }: { account: string; agent: string }, code: number, reason: string): Promise<void> {
-    await Promise.all(this.#store.sessionIds().map((id) => this.#session(account, id).expel(agent, code, reason)));
+  async expel(
+    { account, agent }: { account: string; agent: string },
+    code: number,
+    reason: string,
+    fingerprints?: readonly string[],
+  ): Promise<void> {
+    const ids = this.#store.sessionIds();
+    await Promise.all(ids.map((id) => this.#session(account, id).expel(agent, code, reason, fingerprints)));
   }
 
   /** The session is over, or never was. */

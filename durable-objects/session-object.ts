@@ -88,11 +88,17 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     return record?.attach[record.agents.indexOf(agent)] === connection;
   }
 
-  /** The agent's certificate was revoked, or the agent suspended: its sockets here are closed, attached or not. */
-  expel(agent: string, code: number, reason: string): void {
-    this.#perform(this.#session.expel(agent, code, reason, Date.now()));
+  /**
+   * The agent's certificate was revoked, or the agent suspended: its sockets here are closed, attached or not.
+   * @param fingerprints only those that these certificates opened
+   */
+  expel(agent: string, code: number, reason: string, fingerprints?: readonly string[]): void {
+    if (fingerprints === undefined) this.#perform(this.#session.expel(agent, code, reason, Date.now()));
     for (const socket of openSockets(this.ctx)) {
-      if (socketFacts(socket).agent === agent) closeSocket(socket, code, reason);
+      const facts = socketFacts(socket);
+      if (facts.agent !== agent || fingerprints?.includes(facts.fingerprint) === false) continue;
+      if (fingerprints !== undefined) this.#detached(facts);
+      closeSocket(socket, code, reason);
     }
   }
 

@@ -36,7 +36,8 @@ const register = guardedRoute({
 const revoke = guardedRoute({
   method: "delete",
   path: "/v1/certificates/{fingerprint}",
-  description: "Revokes a certificate for ever and closes the agent's live sockets (4403). Safe to repeat.",
+  description:
+    "Revokes a certificate and its renewals for ever, and closes the live sockets that they opened (4403). Safe to repeat.",
   access: { permission: "certificates:write" },
   request: { params: z.object({ fingerprint: Fingerprint }) },
   responses: { 200: json(RevokedCertificate, "it is revoked"), ...problems },
@@ -83,11 +84,12 @@ export function certificateRoutes(app: OpenAPIHono<App>): void {
     const revoked = await revokeCertificate(drizzle(c.env.DB), account, fingerprint, authorOf(c));
     if (revoked === undefined) return problem(c, "certificate_not_found");
     const { agent, certificates } = revoked;
-    // An agent has one live connection. If it is by another of its certificates it is closed as well: it reads 4403 as
-    // final, so the safe side costs a restart of that agent, and the other side would leave a revoked one connected.
-    const closed = await agentObject(c.env, account, agent).disconnect(closeCodes.revoked, "certificate_revoked");
+    // A connection by another of its certificates stays: an agent that has a new one does not end with the old one.
+    const fingerprints = certificates.map((one) => one.fingerprint);
+    const object = agentObject(c.env, account, agent);
+    const closed = await object.disconnect(closeCodes.revoked, "certificate_revoked", fingerprints);
     await tellIssuer(c.env, certificates);
-    const renewals = certificates.map((one) => one.fingerprint).filter((one) => one !== fingerprint);
+    const renewals = fingerprints.filter((one) => one !== fingerprint);
     return c.json({ account, agent_id: agent, fingerprint, status: "revoked" as const, closed, renewals }, 200);
   });
 }

@@ -183,6 +183,19 @@ describe("renewal", () => {
     expect((await ask("/v1/agents", tlsOfIssued(other))).status).toBe(200);
   });
 
+  it("closes what the revoked ones opened, and leaves what another opened", async () => {
+    const [old, fresh] = [await issued("moved"), await issued("moved")];
+    const { webSocket: socket } = await ask("/v1/connect", tlsOfIssued(fresh), { headers: upgradeHeaders });
+    const closed = new Promise<CloseEvent>((resolve) => socket?.addEventListener("close", resolve));
+    socket?.accept();
+    const revoke = async ({ fingerprint }: Issued) =>
+      ((await (await administer("DELETE", `/v1/certificates/${fingerprint}`)).json()) as { closed: number }).closed;
+    expect(await revoke(old)).toBe(0);
+    expect(socket?.readyState).toBe(WebSocket.OPEN);
+    expect(await revoke(fresh)).toBe(1);
+    expect((await closed).code).toBe(4403);
+  });
+
   it("does not register what was asked for before a revocation", async () => {
     const first = await issued("racing");
     const [answer] = await Promise.all([

@@ -5,7 +5,7 @@ import { announcedLimits, limits } from "../../../protocol/wire/limits.ts";
 import { revokeCertificate } from "../../../schema/registry.ts";
 import { agentObject, sessionObject, upgradeRequest } from "../../../worker/objects.ts";
 import { subprotocol } from "../../../worker/routes/upgrades.ts";
-import { administer, ask, author, db, hour } from "../worker/fixtures.ts";
+import { administer, ask, author, db, hour, newAgent, upgradeHeaders } from "../worker/fixtures.ts";
 import { Agent, everyWay, multiplexed, plain, plainDirect, uuid } from "./agents.ts";
 import { Duo } from "./duo.ts";
 
@@ -98,6 +98,19 @@ everyWay("[C4, A3] a second connection that registers supersedes the first, whic
   expect((await duo.attach(a, 0, 2)).data).toMatchObject({ outcome: "resumed", received: 1 });
   if (direct !== undefined) expect((await direct.closed()).code).toBe(4409);
   await duo.expectAlive(2, 1);
+});
+
+it("[C6] a certificate that opened only a direct socket takes that with it, and leaves the agent's connection", async () => {
+  const duo = await Duo.open(plain);
+  const { a } = duo;
+  const other = await newAgent(a.name);
+  const tls = { ...a.tls, certFingerprintSHA256: other.fingerprint };
+  const { webSocket } = await ask(`/v1/sessions/${duo.session_id}`, tls, { headers: upgradeHeaders });
+  if (webSocket === null) throw new Error("no direct socket");
+  const direct = Agent.listening("direct", webSocket);
+  await administer("DELETE", `/v1/certificates/${other.fingerprint}`);
+  expect((await direct.closed()).code).toBe(4403);
+  await duo.expectAlive(1, 1);
 });
 
 it("[A3] a direct socket is superseded by the next one that attaches", async () => {
