@@ -104,5 +104,10 @@ describe.each(overHttp.map((operation) => [operation.name, operation] as const))
   });
 });
 
-/** What no dice can make: a certificate; another session of the same two. */
-const neverFits = new Set(["POST /v1/certificates", "POST /v1/sessions/{session_id}/dead-letters/redrive"]);
+/** What no dice can make: a certificate, or a request for one; an enrolment token; another session of the same two. */
+const neverFits = new Set([
+  "POST /v1/certificates",
+  "POST /v1/agents/{agent_id}/certificates",
+  "POST /v1/enrolments",
+  "POST /v1/sessions/{session_id}/dead-letters/redrive",
+]);
