@@ -51,7 +51,7 @@ describe("what request.cf says of the client", () => {
       certPresented: "1",
       certVerified: "SUCCESS",
       certRevoked: "0",
-      certSubjectDN: "CN=planner",
+      certSubjectDN: "CN=planner,O=local",
       certIssuerDN: "CN=agentworks development CA",
       certFingerprintSHA256: createHash("sha256").update(der).digest("hex"),
       certSerial: expect.stringMatching(/^[0-9A-F]{32}$/),
