@@ -15,7 +15,7 @@ beforeAll(async () => {
   stage = await Stage.set();
   folder = await mkdtemp(join(tmpdir(), "agentworks-examples-"));
   await symlink(stage.broker.stateDir, join(folder, ".agentworks"));
-  for (const agent of ["planner", "analyst", "worker-1", "worker-2"]) await stage.certified(agent);
+  for (const agent of ["planner", "analyst", "worker-1", "worker-2", "boss"]) await stage.certified(agent);
 });
 
 afterAll(async () => {
@@ -55,7 +55,7 @@ test("a long task tells how far it is, and stops when it is cancelled", async ()
 test("a work queue: every job is done once, by workers that have room", async () => {
   const workers = ["worker-1", "worker-2"].map((name) => ({ name, ...start("work-queue.ts", "work", name) }));
   for (const { name, says } of workers) await says(`${name} works`);
-  const { code, lines } = await start("work-queue.ts", "submit", "planner", "4").ended;
+  const { code, lines } = await start("work-queue.ts", "submit", "boss", "4").ended;
   expect(code).toBe(0);
   const jobs = lines.map((line) =>
     /^job (\d+): (\d+) words, counted by worker-[12]$/.exec(line)?.slice(1, 3).map(Number),
