@@ -14,4 +14,5 @@ Gem::Specification.new do |spec|
   spec.files = Dir.chdir(__dir__) { Dir['lib/**/*.rb', 'sig/**/*.rbs', 'README.md', 'LICENSE'] }
   spec.metadata = { 'rubygems_mfa_required' => 'true' }
   spec.add_dependency 'websocket', '~> 1.2', '>= 1.2.9'
+  spec.add_development_dependency 'minitest', '>= 5.15'
 end
