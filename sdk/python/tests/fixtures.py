@@ -102,7 +102,7 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         for agent in self.agents:
             await agent.close()
         gc.collect()
-        await asyncio.sleep(0)
+        await turn()
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         # The event loop itself is run by a task of unittest's in older versions.
         left = [task for task in left if "_asyncioLoopRunner" not in repr(task)]
@@ -134,6 +134,20 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         offered = there.sessions()
         session = await here.open(there.id)
         return session, await soon(offered.__anext__())
+
+
+async def turn() -> None:
+    """The event loop has run what was due."""
+    loop = asyncio.get_running_loop()
+    ran = loop.create_future()
+    loop.call_soon(ran.set_result, None)
+    await ran
+
+
+async def said(agent: agentworks.Agent) -> None:
+    """What the agent had to say is with the broker: an answer of it to something that was said later is here."""
+    await turn()
+    await soon(agent.agents())
 
 
 async def soon(awaitable: Awaitable[T]) -> T:

@@ -1,19 +1,21 @@
 """A program that is killed: an agent with a journal, in a process of its own. Run by test_journal; says one JSON object
 a line of what it did.
 
-Arguments: JSON of what ``connect`` takes, and what to do: "send N" numbered messages to keeper, "read" what comes, or
-"perform" tasks.
+Arguments: JSON of what ``connect`` takes, and what to do: "send N" numbered messages to keeper, "read" what comes,
+"fill" the disk, or "perform" tasks: one whose input is "until told" ends at a line of the standard input.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import resource
 import sys
-from typing import Any
+from typing import Any, Awaitable, List
 
 import agentworks
-from agentworks import Agent, TaskContext
+from agentworks import Agent, AgentworksError, TaskContext
 
 
 def say(**what: Any) -> None:
@@ -36,7 +38,7 @@ async def send(agent: Agent, count: int) -> None:
         await session.ready()
         receipt = session.send(n)
         if n % 50 == 49:
-            await asyncio.sleep(0)
+            await receipt
     if count > session.sent:
         await receipt
     await session.close("done")
@@ -56,11 +58,25 @@ async def perform(agent: Agent) -> None:
     @agent.handle("work")
     async def work(input: Any, task: TaskContext) -> Any:
         say(began=input, redelivered=task.redelivered)
-        await asyncio.sleep(input / 1000)
+        if input == "until told":
+            await asyncio.to_thread(sys.stdin.readline)
         say(ended=input)
         return input
 
     await agent.serve_forever()
+
+
+async def fill(agent: Agent, journal: str) -> None:
+    session = await agent.open("keeper", wait_ms=10_000)
+    await session.send("kept")
+    # Not a byte more: what a full disk says, the operating system says of this file.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(journal), resource.RLIM_INFINITY))
+    failing: "List[Awaitable[object]]" = [session.send("not kept"), agent.serve_forever()]
+    for what in failing:
+        try:
+            await what
+        except AgentworksError as error:
+            say(reason=error.reason)
 
 
 async def main() -> None:
@@ -69,6 +85,8 @@ async def main() -> None:
     say(ready=True)
     if what.startswith("send"):
         await send(agent, int(what.split(" ")[1]))
+    elif what == "fill":
+        await fill(agent, options["journal"])
     else:
         await (read(agent) if what == "read" else perform(agent))
 

@@ -62,6 +62,12 @@ class Peer:
         )
         self._writer.write(head + size + payload)
 
+    async def heard(self) -> None:
+        """The client has read what was said to it until now."""
+        self.write(9, b"")
+        while (await self.read())[0] != 10:
+            pass
+
     def say(self, text: str) -> None:
         self.write(1, text.encode())
 
@@ -98,7 +104,7 @@ class Server:
         self._server.close()
         for writer in list(self._open):
             writer.transport.abort()
-        await asyncio.sleep(0.01)
+        await asyncio.gather(*(writer.wait_closed() for writer in self._open), return_exceptions=True)
 
     @property
     def url(self) -> str:

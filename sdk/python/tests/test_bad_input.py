@@ -12,7 +12,7 @@ from typing import Any, Dict
 
 from agentworks import AgentworksError
 
-from .fixtures import AgentTest, soon
+from .fixtures import AgentTest, soon, turn
 from .server import Server
 
 
@@ -130,6 +130,7 @@ class Handlers(AgentTest):
     async def test_a_handler_that_never_returns_keeps_nobody_from_leaving(self) -> None:
         planner, analyst = await self.connect("planner"), await self.connect("analyst")
         stop = asyncio.Event()
+        told: "asyncio.Queue[None]" = asyncio.Queue()
 
         @analyst.handle("deaf")
         async def deaf(_: Any) -> None:
@@ -137,18 +138,19 @@ class Handlers(AgentTest):
                 try:
                     await stop.wait()
                 except asyncio.CancelledError:
-                    pass
+                    told.put_nowait(None)
 
         session = await planner.open("analyst")
         task = session.request("deaf", None)
         await soon(task.delivered)
         task.cancel()
+        await soon(told.get())
         closing = asyncio.ensure_future(analyst.close())
-        await asyncio.sleep(0.1)
+        await soon(told.get())
         self.assertFalse(closing.done())
         await soon(closing)
         stop.set()
-        await asyncio.sleep(0)
+        await turn()
 
     async def test_names_and_ids_of_tasks(self) -> None:
         planner, _ = await self.connect("planner"), await self.connect("analyst")

@@ -13,7 +13,7 @@ from typing import Any, List
 from agentworks import Backoff, Connected, Disconnected, GoingAway, TaskContext
 from agentworks.heartbeat import Timing
 
-from .fixtures import AgentTest, soon, take, until
+from .fixtures import AgentTest, soon, take, turn, until
 
 
 class _Breaking(AgentTest):
@@ -170,7 +170,7 @@ class Direct(_Breaking):
         await here.send("over either path")
         await take(messages, 1)
         while f"/v1/sessions/{here.id}" not in self.stage.ask("paths", agent="planner")["paths"]:
-            await asyncio.sleep(0.01)
+            await turn()
         statuses = planner.status()
         self.stage.cut("planner", "connect")
         await soon(here.send("over its own"))

@@ -115,10 +115,10 @@ class Live(AgentTest):
                     frame.append(json.dumps(offer))
                 peer.say("\n".join(frame))
                 if number % 50 == 0:
-                    await asyncio.sleep(0.005)
+                    await soon(peer.heard())
             # It is still there, and does what it should.
             session_id = new_id()
-            await asyncio.sleep(0.2)
+            await soon(peer.heard())
             opening = asyncio.ensure_future(agent.open("analyst"))
             while True:
                 opcode, payload = await soon(peer.read())

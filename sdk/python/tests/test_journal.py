@@ -19,7 +19,7 @@ from agentworks.journal import Journal
 from agentworks.journal_records import JournalMemory, Owner, line_of
 from agentworks.protocol.limits import JOURNAL_BYTES_MIN
 
-from .fixtures import AgentTest, reason_of, soon, take
+from .fixtures import AgentTest, reason_of, said, soon, take
 
 _session = new_id()
 _head: Dict[str, Any] = {"journal": 1, "agent": "planner", "account": "local"}
@@ -142,7 +142,7 @@ class Program:
         return cls(
             await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tests.program", json.dumps(options), what,
-                cwd=folder, stdout=asyncio.subprocess.PIPE,
+                cwd=folder, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             )
         )  # fmt: skip
 
@@ -150,6 +150,11 @@ class Program:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             yield json.loads(line)
+
+    def tell(self) -> None:
+        """What it waits for."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
 
     async def kill(self) -> None:
         if self._process.returncode is None:
@@ -235,17 +240,20 @@ class Lives(AgentTest):
         session = await soon(planner.open("performer", wait_ms=10_000))
         quick = session.request("work", 1)
         self.assertEqual(await soon(quick), 1)
-        slow = session.request("work", 1_000)
+        slow = session.request("work", "until told")
         said: List[Dict[str, Any]] = []
         async for one in program.says():
             said.append(one)
-            if one == {"began": 1_000, "redelivered": False}:
+            if one == {"began": "until told", "redelivered": False}:
                 await program.kill()
         again = await Program.start(self.options("performer"), "perform")
-        self.assertEqual(await soon(slow), 1_000)
+        again.tell()
+        self.assertEqual(await soon(slow), "until told")
         await again.kill()
         lines = [one async for one in again.says()]
-        self.assertEqual(lines, [{"ready": True}, {"began": 1_000, "redelivered": True}, {"ended": 1_000}])
+        self.assertEqual(
+            lines, [{"ready": True}, {"began": "until told", "redelivered": True}, {"ended": "until told"}]
+        )
 
     async def test_within_one_program_sessions_are_recalled_with_all_that_they_knew(self) -> None:
         options = self.options("recaller")
@@ -303,19 +311,18 @@ class Lives(AgentTest):
         for path, more, reason in cases:
             self.assertEqual(await reason_of(self.dial(journal=path, **more)), reason)
 
-    @unittest.skipUnless(Path("/dev/full").exists(), "there is no /dev/full here")
     async def test_when_the_disk_is_full_the_agent_ends_and_nothing_unwritten_leaves(self) -> None:
-        filler = await self.connect("filler", recover=True, journal=self.options("filler")["journal"])
-        here, there = await self.session_between(filler, await self.connect("analyst"))
-        await here.send("kept")
-        assert filler.journal is not None and filler.journal._file is not None
-        full = os.open("/dev/full", os.O_WRONLY)
-        os.dup2(full, filler.journal._file)
-        os.close(full)
-        receipt = here.send("not kept")
-        self.assertEqual(await reason_of(receipt), "journal_failed")
-        self.assertEqual(await reason_of(filler.serve_forever()), "journal_failed")
-        self.assertEqual([one.content for one in await take(there.messages(), 1)], ["kept"])
+        keeper = await self.connect("keeper")
+        sessions = keeper.sessions()
+        program = await Program.start(self.options("filler"), "fill")
+        there = await soon(sessions.__anext__())
+        self.assertEqual((await soon(there.messages().__anext__())).content, "kept")
+        lines = [one async for one in program.says()]
+        await program.end()
+        self.assertEqual(lines, [{"ready": True}, *[{"reason": "journal_failed"}] * 2])
+        # What it could not write has not left.
+        await said(keeper)
+        self.assertFalse(there.has_unread)
 
 
 if __name__ == "__main__":

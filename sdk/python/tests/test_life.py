@@ -18,7 +18,7 @@ from agentworks import (
     TaskContext,
 )
 
-from .fixtures import AgentTest, reason_of, soon, until
+from .fixtures import AgentTest, reason_of, said, soon, until
 
 
 class Opening(AgentTest):
@@ -43,7 +43,7 @@ class Opening(AgentTest):
         planner = await self.connect("planner")
         self.stage.certified("late")
         opening = asyncio.ensure_future(planner.open("late", wait_ms=20_000))
-        await asyncio.sleep(0.1)
+        await said(planner)
         await self.connect("late")
         self.assertEqual((await soon(opening)).peer, "late")
 
@@ -51,7 +51,7 @@ class Opening(AgentTest):
         planner = await self.connect("planner")
         self.stage.certified("later")
         opening = asyncio.ensure_future(planner.open("later", wait_ms=20_000))
-        await asyncio.sleep(0.1)
+        await said(planner)
         opening.cancel()
         with self.assertRaises(asyncio.CancelledError):
             await opening
@@ -68,7 +68,7 @@ class Opening(AgentTest):
         self.assertEqual({session.peer for session in sessions}, {"worker0", "worker1"})
         self.assertEqual(await reason_of(planner.open(capability="dig")), "capability_busy")
         waiting = asyncio.ensure_future(planner.open(capability="dig", wait_ms=20_000))
-        await asyncio.sleep(0.1)
+        await said(planner)
         await sessions[0].close()
         self.assertEqual((await soon(waiting)).peer, sessions[0].peer)
 

@@ -23,6 +23,8 @@ from agentworks.pulse import Pausing, Stall
 from agentworks.receipts import Receipt, Receipts
 from agentworks.recent import Recent
 
+from .fixtures import turn
+
 
 class Pure(unittest.TestCase):
     def test_backoff_doubles_up_to_its_maximum_with_full_jitter(self) -> None:
@@ -121,7 +123,7 @@ class Waiting(unittest.IsolatedAsyncioTestCase):
         channel: Channel[int] = Channel(take)
         reader = channel.__aiter__()
         first = asyncio.ensure_future(reader.__anext__())
-        await asyncio.sleep(0)
+        await turn()
         for value in (1, 2, 3):
             channel.push(value)
         self.assertEqual((await first, taken), (1, [1]))
@@ -135,7 +137,7 @@ class Waiting(unittest.IsolatedAsyncioTestCase):
     async def test_a_channel_fails_its_readers_after_what_is_queued(self) -> None:
         channel: Channel[int] = Channel()
         waiting = asyncio.ensure_future(channel.next())
-        await asyncio.sleep(0)
+        await turn()
         channel.end(KeyError("lost"))
         with self.assertRaises(KeyError):
             await waiting
@@ -147,7 +149,7 @@ class Waiting(unittest.IsolatedAsyncioTestCase):
         gone, stays = channel.__aiter__(), channel.__aiter__()
         self.assertEqual(channel.readers, 2)
         leaving, staying = asyncio.ensure_future(gone.__anext__()), asyncio.ensure_future(stays.__anext__())
-        await asyncio.sleep(0)
+        await turn()
         channel.push(1)
         leaving.cancel()  # It was its turn already.
         self.assertEqual(await staying, 1)
@@ -171,7 +173,7 @@ class Waiting(unittest.IsolatedAsyncioTestCase):
             receipts.add(receipt)
         a, b, c = all_of_them
         waiting = asyncio.ensure_future(_await(a))
-        await asyncio.sleep(0)
+        await turn()
         receipts.settle(2, 1)
         self.assertEqual([await waiting, await a, await b], [a, a, b])
         await a.delivered
@@ -198,9 +200,9 @@ class Waiting(unittest.IsolatedAsyncioTestCase):
     async def test_cancelling_who_waits_touches_neither_the_value_nor_the_others(self) -> None:
         deferred: Deferred[int] = Deferred()
         waiting = [asyncio.ensure_future(_await_number(deferred)) for _ in range(3)]
-        await asyncio.sleep(0)
+        await turn()
         waiting[0].cancel()
-        await asyncio.sleep(0)
+        await turn()
         waiting[1].cancel()
         deferred.resolve(7)
         deferred.resolve(8)

@@ -15,7 +15,7 @@ from agentworks.credentials import tls_context
 from agentworks.heartbeat import Timing
 from agentworks.socket import SocketEnd
 
-from .fixtures import AgentTest, reason_of, soon
+from .fixtures import AgentTest, reason_of, soon, turn
 from .server import Peer, Server
 
 _steady = Timing(60_000, 180_000, 60_000)
@@ -170,7 +170,7 @@ class Sockets(AgentTest):
             for _ in range(count):
                 asking.append(asyncio.ensure_future(agent.agents()))
                 for _turn in range(3):
-                    await asyncio.sleep(0)
+                    await turn()
             frames: List[int] = []
             while sum(frames) < count:
                 frames.append(len((await soon(peer.text())).split("\n")))
