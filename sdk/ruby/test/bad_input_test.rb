@@ -107,7 +107,7 @@ class BadInputTest < AgentTest
   def test_an_interrupt_while_connecting_leaves_nothing_behind
     thread = Thread.new { connect('planner', url: "wss://localhost:#{free_port}", timeout: nil) }
     thread.report_on_exception = false
-    sleep 0.1
+    eventually('it is connecting') { agent_threads.any? }
     thread.raise(Interrupt)
     assert_raises(Interrupt) { thread.join }
     eventually('nothing is left') { agent_threads.empty? }

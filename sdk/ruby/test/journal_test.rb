@@ -58,8 +58,7 @@ class JournalTest < AgentTest
     session = writer.open('reader', wait_ms: 60_000)
     count = 0
     while killing.alive? && count < 20_000
-      sleep 0.001
-      session.wait_ready(timeout: 60).send_message(count)
+      session.wait_ready(timeout: 60).send_message(count).stored(timeout: 60)
       count += 1
       break if @lives == KILLS
     end
@@ -166,19 +165,22 @@ class JournalTest < AgentTest
     agent.instance_variable_get(:@live).journal
   end
 
-  # Lets the program live for a moment, kills it, and so on; then lets it come to its end.
+  # Lets the program do some steps, kills it in the midst of the next, and so on; then lets it come to its end.
   def run_and_kill(role, agent, count)
     arguments = [role, JSON.generate(Stage.credentials(agent)), journal, File.join(@folder, 'ledger'), count.to_s]
-    life = -> { @pid = Process.spawn(RbConfig.ruby, '-w', PROGRAM, *arguments) }
+    life = ->(steps) { @pid = Process.spawn(RbConfig.ruby, '-w', PROGRAM, *arguments, out: steps) }
     KILLS.times do
-      life.call
-      sleep 0.4 + (rand * 0.6)
+      steps, output = IO.pipe
+      life.call(output)
+      output.close
+      rand(5..60).times { steps.gets }
       Process.kill(:KILL, @pid)
       Process.wait(@pid)
+      steps.close
       @pid = nil
       @lives += 1
     end
-    life.call
+    life.call(File::NULL)
     Process.wait(@pid)
     @pid = nil
   end

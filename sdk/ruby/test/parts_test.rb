@@ -107,29 +107,37 @@ class PartsTest < Minitest::Test
 
   # [C7]
   def test_told_that_frames_come_too_fast_lines_wait_for_company
-    frames = []
+    frames = Thread::Queue.new
+    turned = Thread::Queue.new
     connection = Struct.new(:frames) do
       def open?
         true
       end
 
       def send_frames(sent)
-        frames.concat(sent)
+        sent.each { |frame| frames << frame }
       end
     end.new(frames)
     lock = Mutex.new
     outlet = nil
-    loop = Agentworks::EventLoop.new(lock, 'outlet', turn: -> { outlet&.flush }, failed: ->(error) { raise error })
+    turn = lambda do
+      outlet&.flush
+      turned << true
+    end
+    loop = Agentworks::EventLoop.new(lock, 'outlet', turn: turn, failed: ->(error) { raise error })
     lock.synchronize { outlet = Agentworks::Outlet.new(loop) { connection } }
     talk = lambda do
-      frames.clear
       100.times do |n|
-        lock.synchronize { outlet.line("line #{n}") }
-        sleep 0.001
+        lock.synchronize { turned.clear && outlet.line("line #{n}") }
+        turned.pop
       end
-      sleep 0.05
-      assert_equal 100, frames.sum { |frame| frame.lines.count }
-      frames.length
+      lines = count = 0
+      while lines < 100
+        lines += frames.pop.lines.count
+        count += 1
+      end
+      assert_equal 100, lines
+      count
     end
     assert_operator talk.call, :>, 50
     lock.synchronize { outlet.slow_down }

@@ -115,8 +115,11 @@ class RecoveryTest < AgentTest
 
   def test_a_task_of_a_young_agent_waits_for_its_handler_and_then_fails
     analyst = connect('analyst5')
-    task = connect('planner5').open('analyst5').request('later')
-    sleep 0.1
+    session = connect('planner5').open('analyst5')
+    task = session.request('later')
+    # It is there when what was said after it is.
+    session.send_message('asked')
+    analyst.sessions.next(timeout: PATIENCE).messages.next(timeout: PATIENCE)
     analyst.handle('later') { 'in time' }
     assert_equal 'in time', task.result(timeout: PATIENCE)
   end

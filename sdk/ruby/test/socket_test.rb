@@ -176,10 +176,11 @@ class SocketTest < AgentTest
   def test_a_dial_that_nobody_answers_is_given_up_when_it_is_stopped
     silent = TCPServer.new('127.0.0.1', 0)
     dial(port: silent.addr[1])
-    sleep 0.05
+    heard = silent.accept
     @lock.synchronize { @connection.stop(1000, 'done') }
     eventually('the dial has ended') { agent_threads.none? { |thread| thread.name.include?('dial') } }
   ensure
+    heard&.close
     silent&.close
   end
 

@@ -12,6 +12,8 @@ class Cable
     @port = @server.addr[1]
     @pairs = []
     @lock = Mutex.new
+    @frozen = false
+    @thawed = ConditionVariable.new
     @thread = Thread.new { accept }
   end
 
@@ -29,14 +31,18 @@ class Cable
 
   # Nothing passes any more, and nothing says so.
   def freeze_traffic
-    @frozen = true
+    @lock.synchronize { @frozen = true }
   end
 
   def thaw_traffic
-    @frozen = false
+    @lock.synchronize do
+      @frozen = false
+      @thawed.broadcast
+    end
   end
 
   def close
+    thaw_traffic
     @server.close
     @thread.join
     cut
@@ -59,7 +65,7 @@ class Cable
   def forward(from, to)
     loop do
       bytes = from.readpartial(65_536)
-      sleep 0.01 while @frozen
+      @lock.synchronize { @thawed.wait(@lock) while @frozen }
       to.write(bytes)
     end
   rescue IOError, SystemCallError
