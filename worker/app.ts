@@ -13,6 +13,7 @@ import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { capabilityRoutes } from "./routes/capabilities.ts";
 import { certificateRoutes } from "./routes/certificates.ts";
+import { registerDescriptions } from "./routes/description.ts";
 import { enrolmentRoutes } from "./routes/enrolments.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { issuingRoutes } from "./routes/issuing.ts";
@@ -50,6 +51,7 @@ export function createApp(): OpenAPIHono<App> {
   policyRoutes(app);
   auditRoutes(app);
 
+  registerDescriptions(app);
   app.openAPIRegistry.registerComponent("securitySchemes", "clientCertificate", { type: "mutualTLS" });
   app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", { type: "http", scheme: "bearer" });
   app.openAPIRegistry.registerComponent("securitySchemes", "enrolmentToken", { type: "http", scheme: "bearer" });

@@ -31,23 +31,30 @@ const Schema: z.ZodType<Schema> = z.lazy(() =>
 );
 
 const Content = z.record(z.string(), z.object({ schema: Schema }));
+const Parameter = z.object({
+  name: z.string(),
+  in: z.string(),
+  required: z.boolean().default(false),
+  description: z.string().optional(),
+  schema: Schema,
+});
+const Reference = z.object({ $ref: z.string() });
 const Operation = z.object({
   description: z.string().default(""),
   security: z.array(z.record(z.string(), z.unknown())).default([]),
   "x-permission": z.string().optional(),
-  parameters: z
-    .array(z.object({ name: z.string(), in: z.string(), required: z.boolean().default(false), schema: Schema }))
-    .default([]),
+  parameters: z.array(z.union([Reference, Parameter])).default([]),
   requestBody: z.object({ content: Content }).optional(),
   responses: z.record(z.string(), z.object({ description: z.string(), content: Content.optional() })),
 });
 type Operation = z.infer<typeof Operation>;
+type Parameters = Record<string, z.infer<typeof Parameter>>;
 
 /** What the page shows of the document. */
 const Document = z.object({
   info: z.object({ title: z.string(), version: z.string() }),
   paths: z.record(z.string(), z.record(z.string(), Operation)),
-  components: z.object({ schemas: z.record(z.string(), Schema) }),
+  components: z.object({ schemas: z.record(z.string(), Schema), parameters: z.record(z.string(), Parameter) }),
 });
 
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
@@ -78,9 +85,11 @@ function shape(schema: Schema, indent = ""): string {
   return escaped(Array.isArray(type) ? type.join(" | ") : type);
 }
 
+/** Problems all have one shape, which the page says once. */
 const bodies = (content: z.infer<typeof Content> | undefined) =>
-  Object.values(content ?? {})
-    .map(({ schema }) => `<pre>${shape(schema)}</pre>`)
+  Object.entries(content ?? {})
+    .filter(([type]) => type !== "application/problem+json")
+    .map(([, { schema }]) => `<pre>${shape(schema)}</pre>`)
     .join("");
 
 const proofs: Record<string, string> = {
@@ -101,18 +110,20 @@ function access({ security, "x-permission": permission }: Operation): string {
 
 const anchor = (method: string, path: string) => `${method}${path}`.replaceAll(/[^a-z0-9]+/gi, "-").toLowerCase();
 
-function section(method: string, path: string, operation: Operation): string {
-  const { parameters, requestBody, responses } = operation;
-  const rows = parameters.map(({ name, in: place, required, schema }) => {
+function section(method: string, path: string, operation: Operation, shared: Parameters): string {
+  const { requestBody, responses } = operation;
+  const parameters = operation.parameters.flatMap((one) =>
+    "$ref" in one ? (shared[one.$ref.split("/").at(-1) ?? ""] ?? []) : one,
+  );
+  const rows = parameters.map(({ name, in: place, required, description = "", schema }) => {
     const preset = schema.default === undefined ? "" : ` = ${escaped(JSON.stringify(schema.default))}`;
     const what = `${place}${required ? "" : ", optional"}`;
-    return `<tr><td><code>${escaped(name)}</code><td>${escaped(what)}<td><code>${shape(schema)}${preset}</code><td>${prose(schema.description ?? "")}`;
+    return `<tr><td><code>${escaped(name)}</code><td>${escaped(what)}<td><code>${shape(schema)}${preset}</code><td>${prose(schema.description ?? description)}`;
   });
   const table = rows.length > 0 ? `<table>${rows.join("")}</table>` : "";
   const asked = requestBody === undefined ? "" : `<h4>Body</h4>${bodies(requestBody.content)}`;
   const answers = Object.entries(responses).map(
-    ([status, { description, content }]) =>
-      `<h4>${escaped(status)} — ${prose(description)}</h4>${status === "default" ? "" : bodies(content)}`,
+    ([status, { description, content }]) => `<h4>${escaped(status)} — ${prose(description)}</h4>${bodies(content)}`,
   );
   return `<details id="${anchor(method, path)}"><summary><b>${method.toUpperCase()}</b> <code>${escaped(path)}</code></summary>
 <p>${prose(operation.description)}<p class="access">${access(operation)}${table}${asked}${answers.join("")}</details>`;
@@ -127,7 +138,7 @@ pre i,.access{opacity:.7}h2{margin-top:2rem}h4{margin:.8rem 0 .2rem}table{border
 export async function docsPage(openapi: unknown): Promise<{ html: string; policy: string }> {
   const { info, paths, components } = Document.parse(JSON.parse(JSON.stringify(openapi)));
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => section(method, path, operation)),
+    Object.entries(methods).map(([method, operation]) => section(method, path, operation, components.parameters)),
   );
   const schemas = Object.entries(components.schemas).map(
     ([name, schema]) =>
@@ -136,7 +147,7 @@ export async function docsPage(openapi: unknown): Promise<{ html: string; policy
   const html = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>${escaped(info.title)} ${escaped(info.version)}: the HTTP API</title><style>${style}</style>
 <h1>${escaped(info.title)} <small>${escaped(info.version)}</small></h1>
-<p>Refusals are problem+json (RFC 9457); <code>reason</code> says which. Send <code>Authorization: Bearer</code> and an API key, or connect with a client certificate.
+<p>Refusals are <a href="#schema-Problem">problem+json</a> (RFC 9457); <code>reason</code> says which. Send <code>Authorization: Bearer</code> and an API key, or connect with a client certificate.
 The same as data: <a href="/v1/openapi.json">/v1/openapi.json</a>.
 <h2>Operations</h2>${operations.join("\n")}<h2>Shapes</h2>${schemas.join("\n")}</html>`;
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(style));

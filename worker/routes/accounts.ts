@@ -16,7 +16,7 @@ import { etagOf, wantedRevision } from "../etag.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { agentObject } from "../objects.ts";
 import { problem } from "../problem.ts";
-import { json, problems } from "./responses.ts";
+import { json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { time } from "./times.ts";
 
@@ -25,7 +25,8 @@ const show = guardedRoute({
   path: "/v1/account",
   description: "The account that is asked about.",
   access: { permission: "account:read" },
-  responses: { 200: json(Account, "the account; its `ETag` is for `If-Match`"), ...problems },
+  tagged: true,
+  responses: { 200: json(Account, "the account") },
 });
 
 const change = guardedRoute({
@@ -35,7 +36,8 @@ const change = guardedRoute({
     "Changes the account. Suspending it closes every live socket of its agents (4403), and refuses its keys.",
   access: { permission: "account:write" },
   request: { body: { required: true, content: { "application/json": { schema: ChangeAccount } } } },
-  responses: { 200: json(Account, "the account as it is now"), ...problems },
+  tagged: true,
+  responses: { 200: json(Account, "the account as it is now") },
 });
 
 const create = guardedRoute({
@@ -44,7 +46,9 @@ const create = guardedRoute({
   description: "Makes an account.",
   access: { permission: "accounts:write" },
   request: { body: { required: true, content: { "application/json": { schema: CreateAccount } } } },
-  responses: { 201: json(Account, "the account"), ...problems },
+  tagged: true,
+  refuses: ["account_exists"],
+  responses: { 201: json(Account, "the account") },
 });
 
 const shown = ({ id, name, status, createdAt }: AccountListing): z.infer<typeof Account> => ({

@@ -19,7 +19,7 @@ import { etagOf, wantedRevision } from "../etag.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { agentObject, isConnected } from "../objects.ts";
 import { problem } from "../problem.ts";
-import { json, problems } from "./responses.ts";
+import { json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { time, timeOrNull } from "./times.ts";
 
@@ -32,7 +32,9 @@ const create = guardedRoute({
     "Makes an agent. It can connect once it has a certificate. One that was deleted can be made anew; its old certificates stay revoked.",
   access: { permission: "agents:write" },
   request: { body: { required: true, content: { "application/json": { schema: CreateAgent } } } },
-  responses: { 201: json(Agent, "the agent"), ...problems },
+  tagged: true,
+  refuses: ["agent_exists"],
+  responses: { 201: json(Agent, "the agent") },
 });
 
 const show = guardedRoute({
@@ -41,7 +43,9 @@ const show = guardedRoute({
   description: "One agent of the account.",
   access: { permission: "agents:read", agents: true },
   request: { params },
-  responses: { 200: json(Agent, "the agent; its `ETag` is for `If-Match`"), ...problems },
+  tagged: true,
+  refuses: ["agent_not_found"],
+  responses: { 200: json(Agent, "the agent") },
 });
 
 const remove = guardedRoute({
@@ -51,7 +55,8 @@ const remove = guardedRoute({
     "Deletes an agent: closes its live sockets (4403), revokes its certificates for ever. Its sessions stay until they end.",
   access: { permission: "agents:write" },
   request: { params },
-  responses: { 200: json(DeletedAgent, "it is deleted"), ...problems },
+  refuses: ["agent_not_found"],
+  responses: { 200: json(DeletedAgent, "it is deleted") },
 });
 
 const list = guardedRoute({
@@ -60,7 +65,7 @@ const list = guardedRoute({
   description: "The agents of the account, in the order of their names.",
   access: { permission: "agents:read", agents: true },
   request: { query: ListAgentsQuery },
-  responses: { 200: json(AgentPage, "one page of agents"), ...problems },
+  responses: { 200: json(AgentPage, "one page of agents") },
 });
 
 const change = guardedRoute({
@@ -72,7 +77,9 @@ const change = guardedRoute({
     params,
     body: { required: true, content: { "application/json": { schema: ChangeAgent } } },
   },
-  responses: { 200: json(ChangedAgent, "the agent as it is now"), ...problems },
+  tagged: true,
+  refuses: ["agent_not_found"],
+  responses: { 200: json(ChangedAgent, "the agent as it is now") },
 });
 
 const drain = guardedRoute({
@@ -81,7 +88,8 @@ const drain = guardedRoute({
   description: "Sends an agent to connect anew, as before a deploy: GOAWAY, then its sockets are closed (4503).",
   access: { permission: "agents:write" },
   request: { params },
-  responses: { 200: json(DrainedAgent, "how many connections were closed"), ...problems },
+  refuses: ["agent_not_found"],
+  responses: { 200: json(DrainedAgent, "how many connections were closed") },
 });
 
 /** As the API shows it, and whether it is there now. */

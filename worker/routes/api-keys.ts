@@ -14,7 +14,7 @@ import type { App } from "../env.ts";
 import { apiKeyForm, hashSecret } from "../identity/bearer.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { problem } from "../problem.ts";
-import { json, problems } from "./responses.ts";
+import { json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { readTimeCursor, time, timeOrNull } from "./times.ts";
 
@@ -24,7 +24,7 @@ const create = guardedRoute({
   description: "Makes an API key. The answer has the key itself, which is shown this once.",
   access: { permission: "keys:write" },
   request: { body: { required: true, content: { "application/json": { schema: CreateApiKey } } } },
-  responses: { 201: json(CreatedApiKey, "the key"), ...problems },
+  responses: { 201: json(CreatedApiKey, "the key") },
 });
 
 const list = guardedRoute({
@@ -33,7 +33,7 @@ const list = guardedRoute({
   description: "The API keys of the account, the newest first; those that expired or were revoked too.",
   access: { permission: "keys:read" },
   request: { query: ListApiKeysQuery },
-  responses: { 200: json(ApiKeyPage, "one page of keys"), ...problems },
+  responses: { 200: json(ApiKeyPage, "one page of keys") },
 });
 
 const revoke = guardedRoute({
@@ -42,7 +42,8 @@ const revoke = guardedRoute({
   description: "Revokes an API key for ever: its next request is refused. Safe to repeat.",
   access: { permission: "keys:write" },
   request: { params: z.object({ key_id: ApiKeyId }) },
-  responses: { 200: json(ApiKey, "it is revoked"), ...problems },
+  refuses: ["api_key_not_found"],
+  responses: { 200: json(ApiKey, "it is revoked") },
 });
 
 function shown(key: ApiKeyListing, now: number): z.infer<typeof ApiKey> {

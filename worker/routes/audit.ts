@@ -4,7 +4,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { AuditPage, ListAuditQuery } from "../../schema/http-api-keys.ts";
 import { listAudit } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
-import { json, problems } from "./responses.ts";
+import { json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { time } from "./times.ts";
 
@@ -14,7 +14,7 @@ const list = guardedRoute({
   description: "Every change of the control plane in the account, the newest first: who, what, when, from where.",
   access: { permission: "audit:read" },
   request: { query: ListAuditQuery },
-  responses: { 200: json(AuditPage, "one page of changes"), ...problems },
+  responses: { 200: json(AuditPage, "one page of changes") },
 });
 
 export function auditRoutes(app: OpenAPIHono<App>): void {

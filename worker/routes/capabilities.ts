@@ -4,7 +4,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { CapabilityPage, ListCapabilitiesQuery } from "../../schema/http-accounts.ts";
 import { listCapabilities } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
-import { json, problems } from "./responses.ts";
+import { json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 
 const list = guardedRoute({
@@ -13,7 +13,7 @@ const list = guardedRoute({
   description: "What the active agents of the account announced, in the order of names.",
   access: { permission: "capabilities:read", agents: true },
   request: { query: ListCapabilitiesQuery },
-  responses: { 200: json(CapabilityPage, "one page of capabilities"), ...problems },
+  responses: { 200: json(CapabilityPage, "one page of capabilities") },
 });
 
 export function capabilityRoutes(app: OpenAPIHono<App>): void {

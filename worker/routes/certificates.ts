@@ -16,7 +16,7 @@ import { authorOf } from "../identity/middleware.ts";
 import { readCertificate } from "../identity/pem.ts";
 import { agentObject } from "../objects.ts";
 import { problem } from "../problem.ts";
-import { json, problems } from "./responses.ts";
+import { json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { time } from "./times.ts";
 
@@ -26,10 +26,10 @@ const register = guardedRoute({
   description: "Registers the certificate of an agent, and the agent if it is new. Safe to repeat.",
   access: { permission: "certificates:write" },
   request: { body: { required: true, content: { "application/json": { schema: RegisterCertificate } } } },
+  refuses: ["certificate_revoked", "certificate_taken"],
   responses: {
     200: json(RegisteredCertificate, "it was registered for this agent before"),
     201: json(RegisteredCertificate, "it is registered now"),
-    ...problems,
   },
 });
 
@@ -40,7 +40,8 @@ const revoke = guardedRoute({
     "Revokes a certificate and its renewals for ever, and closes the live sockets that they opened (4403). Safe to repeat.",
   access: { permission: "certificates:write" },
   request: { params: z.object({ fingerprint: Fingerprint }) },
-  responses: { 200: json(RevokedCertificate, "it is revoked"), ...problems },
+  refuses: ["certificate_not_found"],
+  responses: { 200: json(RevokedCertificate, "it is revoked") },
 });
 
 const refusals: Record<Exclude<Registration, "registered" | "unchanged">, ErrorReason> = {

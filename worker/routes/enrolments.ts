@@ -14,8 +14,8 @@ import type { App } from "../env.ts";
 import { enrolmentTokenForm, hashSecret } from "../identity/bearer.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { problem } from "../problem.ts";
-import { answerWithCertificate } from "./issuing.ts";
-import { json, problems } from "./responses.ts";
+import { answerWithCertificate, issuingRefusals } from "./issuing.ts";
+import { json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { time } from "./times.ts";
 
@@ -29,7 +29,8 @@ const createToken = guardedRoute({
     params: z.object({ agent_id: AgentId }),
     body: { required: true, content: { "application/json": { schema: CreateEnrolmentToken } } },
   },
-  responses: { 201: json(CreatedEnrolmentToken, "the token"), ...problems },
+  refuses: ["agent_not_found"],
+  responses: { 201: json(CreatedEnrolmentToken, "the token") },
 });
 
 const enrol = guardedRoute({
@@ -39,7 +40,8 @@ const enrol = guardedRoute({
     "Trades an enrolment token for a certificate. The token is used up by the certificate, not by a refusal.",
   access: { enrolment: true },
   request: { body: { required: true, content: { "application/json": { schema: Enrol } } } },
-  responses: { 201: json(IssuedCertificate, "the certificate"), ...problems },
+  refuses: issuingRefusals,
+  responses: { 201: json(IssuedCertificate, "the certificate") },
 });
 
 export function enrolmentRoutes(app: OpenAPIHono<App>): void {

@@ -1,14 +1,15 @@
 // GET /health: the Worker runs. It asks neither D1 nor an object, so that a probe every second costs nothing.
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { OpenAPIHono } from "@hono/zod-openapi";
 import { Health } from "../../schema/http.ts";
 import type { App } from "../env.ts";
 import { version } from "../version.ts";
-import { json, problems } from "./responses.ts";
+import { json } from "./responses.ts";
+import { describedRoute } from "./route.ts";
 
-const health = createRoute({
+const health = describedRoute({
   method: "get",
   path: "/health",
-  responses: { 200: json(Health, "the broker runs"), ...problems },
+  responses: { 200: json(Health, "the broker runs") },
 });
 
 export function healthRoutes(app: OpenAPIHono<App>): void {

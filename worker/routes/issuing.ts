@@ -26,11 +26,20 @@ import type { App } from "../env.ts";
 import { authorOf } from "../identity/middleware.ts";
 import type { Principal } from "../identity/principal.ts";
 import { problem } from "../problem.ts";
-import { json, problems } from "./responses.ts";
+import { json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { readTimeCursor, time, timeOrNull } from "./times.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
+
+/** What `answerWithCertificate` refuses by, beside what every route does. */
+export const issuingRefusals = [
+  "agent_not_found",
+  "signing_request_refused",
+  "issuer_missing",
+  "issuer_unavailable",
+  "too_many_certificates",
+] as const;
 
 const issue = guardedRoute({
   method: "post",
@@ -42,7 +51,8 @@ const issue = guardedRoute({
     params: z.object({ agent_id: AgentId }),
     body: { required: true, content: { "application/json": { schema: IssueCertificate } } },
   },
-  responses: { 201: json(IssuedCertificate, "the certificate"), ...problems },
+  refuses: issuingRefusals,
+  responses: { 201: json(IssuedCertificate, "the certificate") },
 });
 
 const list = guardedRoute({
@@ -51,7 +61,8 @@ const list = guardedRoute({
   description: "The certificates of an agent, the newest first; those that expired or were revoked too.",
   access: { permission: "certificates:read", agents: true },
   request: { params: z.object({ agent_id: AgentId }), query: ListCertificatesQuery },
-  responses: { 200: json(CertificatePage, "one page of certificates"), ...problems },
+  refuses: ["agent_not_found"],
+  responses: { 200: json(CertificatePage, "one page of certificates") },
 });
 
 /** What is asked for, by whom. */

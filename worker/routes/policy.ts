@@ -7,7 +7,7 @@ import type { App } from "../env.ts";
 import { etagOf, wantedRevision } from "../etag.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { problem } from "../problem.ts";
-import { json, problems } from "./responses.ts";
+import { json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 
 const show = guardedRoute({
@@ -15,7 +15,8 @@ const show = guardedRoute({
   path: "/v1/policy",
   description: "The rules of the account: the first that fits decides; where none fits, everybody in the account may.",
   access: { permission: "policy:read" },
-  responses: { 200: json(Policy, "the rules; their `ETag` is for `If-Match`"), ...problems },
+  tagged: true,
+  responses: { 200: json(Policy, "the rules") },
 });
 
 const replace = guardedRoute({
@@ -25,7 +26,8 @@ const replace = guardedRoute({
     "Replaces the rules. They count for sessions that are opened and capabilities that are announced from now on.",
   access: { permission: "policy:write" },
   request: { body: { required: true, content: { "application/json": { schema: Policy } } } },
-  responses: { 200: json(Policy, "the rules as they are now"), ...problems },
+  tagged: true,
+  responses: { 200: json(Policy, "the rules as they are now") },
 });
 
 export function policyRoutes(app: OpenAPIHono<App>): void {

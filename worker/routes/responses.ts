@@ -8,10 +8,5 @@ export const json = <Schema extends z.ZodType>(schema: Schema, description: stri
   content: { "application/json": { schema } },
 });
 
-/** Every other status of a route. */
-export const problems = {
-  default: {
-    description: "a problem (RFC 9457); `reason` says which",
-    content: { "application/problem+json": { schema: Problem } },
-  },
-} as const;
+/** The content of every refusal. */
+export const problemContent = { "application/problem+json": { schema: Problem } } as const;

@@ -1,24 +1,43 @@
 // How a route of the API is declared: with what it asks of its callers, from which come its guard and its part of openapi.json.
-// Every route but /health, the documents and the upgrades is made here; one without `access` does not compile.
+// Every route but the documents is made here; one without `access` does not compile.
 import { createRoute, type RouteConfig } from "@hono/zod-openapi";
+import type { ErrorReason } from "../../protocol/wire/errors.ts";
 import { type Access, guarded, permissionOf } from "../identity/middleware.ts";
+import { type Described, describe, type Guard, guardRefusals } from "./description.ts";
+import type { problemContent } from "./responses.ts";
 
-type Guarded = Omit<RouteConfig, "path" | "security" | "middleware"> & { access: Access };
+type Declared = Omit<RouteConfig, "path" | "parameters"> & Pick<Described, "refuses" | "tagged">;
+
+/** What handlers may answer beside the statuses of their route. The document has each refusal by itself. */
+type Refusable = { responses: { default: { description: string; content: typeof problemContent } } };
 
 /** What the document says of a guard. */
-function described(access: Access) {
+function securityOf(access: Access) {
   const agents = "agents" in access && access.agents === true;
   const security =
     "enrolment" in access ? [{ enrolmentToken: [] }] : [{ apiKey: [] }, ...(agents ? [{ clientCertificate: [] }] : [])];
   return { security, "x-permission": permissionOf(access) };
 }
 
-/** `createRoute` with a guard. In the document, `x-permission` is what the route needs. */
-export function guardedRoute<P extends string, R extends Guarded & { path: P }>(route: R) {
-  const guards = {
-    ...described(route.access),
-    middleware: guarded(route.access),
-  };
-  const { access: _, ...declared } = { ...route, ...guards };
-  return createRoute<P, R & typeof guards>(declared as R & typeof guards);
+/**
+ * `createRoute` with what the document says of it. `refuses` names what only this route refuses by; `tagged` gives it `ETag` and
+ * `If-Match`.
+ * @param by what everything that stands before the route refuses by
+ * @param guard what stands before it, where that finds out who asks
+ */
+export function describedRoute<P extends string, R extends Declared & { path: P }>(
+  route: R,
+  by: readonly ErrorReason[] = [],
+  guard?: Guard,
+) {
+  const { refuses: _, tagged: __, ...declared } = route;
+  return createRoute<P, R & Refusable>({ ...declared, ...describe(route, by, guard) } as R & Refusable);
+}
+
+/** The same behind a guard. In the document, `x-permission` is what the route needs. */
+export function guardedRoute<P extends string, R extends Declared & { path: P; access: Access }>(route: R) {
+  const guards = { ...securityOf(route.access), middleware: guarded(route.access) };
+  const { access, ...declared } = { ...route, ...guards };
+  const guard = { account: !("enrolment" in access) };
+  return describedRoute<P, R & typeof guards>(declared as R & typeof guards, guardRefusals, guard);
 }

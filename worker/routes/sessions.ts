@@ -23,7 +23,7 @@ import { authorOf } from "../identity/middleware.ts";
 import type { Principal } from "../identity/principal.ts";
 import { sessionObject } from "../objects.ts";
 import { issuesOf, problem } from "../problem.ts";
-import { json, problems } from "./responses.ts";
+import { json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { readTimeCursor, time, timeOrNull } from "./times.ts";
 
@@ -34,7 +34,7 @@ const list = guardedRoute({
     "The sessions of the account, or those that the agent takes part in; newest first. An offer is listed once it was answered or has run out.",
   access: { permission: "sessions:read", agents: true },
   request: { query: ListSessionsQuery },
-  responses: { 200: json(SessionPage, "one page of sessions"), ...problems },
+  responses: { 200: json(SessionPage, "one page of sessions") },
 });
 
 const timeline = guardedRoute({
@@ -44,7 +44,8 @@ const timeline = guardedRoute({
     "What the session stored, of both directions, in the order in which it did; the oldest is forgotten as new work comes. A page may be shorter than `limit`: `next` says whether there is more.",
   access: { permission: "sessions:read", agents: true },
   request: { params: z.object({ session_id: Uuid }), query: EnvelopesQuery },
-  responses: { 200: json(Timeline, "one page of envelopes"), ...problems },
+  refuses: ["session_unknown"],
+  responses: { 200: json(Timeline, "one page of envelopes") },
 });
 
 const deadLetters = guardedRoute({
@@ -54,7 +55,8 @@ const deadLetters = guardedRoute({
     "What both sides of an ended session left undelivered: accepted, and never acknowledged by its receiver. Empty while the session lives.",
   access: { permission: "sessions:read", agents: true },
   request: { params: z.object({ session_id: Uuid }), query: EnvelopesQuery },
-  responses: { 200: json(DeadLetterPage, "one page of dead letters"), ...problems },
+  refuses: ["session_unknown"],
+  responses: { 200: json(DeadLetterPage, "one page of dead letters") },
 });
 
 const redrive = guardedRoute({
@@ -67,7 +69,16 @@ const redrive = guardedRoute({
     params: z.object({ session_id: Uuid }),
     body: { required: true, content: { "application/json": { schema: Redrive } } },
   },
-  responses: { 200: json(Redriven, "what was sent by this call, and what remains"), ...problems },
+  refuses: [
+    "session_unknown",
+    "session_damaged",
+    "session_not_ended",
+    "session_not_active",
+    "session_closed",
+    "redrive_mismatch",
+    "redrive_conflict",
+  ],
+  responses: { 200: json(Redriven, "what was sent by this call, and what remains") },
 });
 
 const close = guardedRoute({
@@ -77,7 +88,8 @@ const close = guardedRoute({
     "Ends a session at once, whatever is under way: both sides are told, and what was not delivered is dead letters. Safe to repeat.",
   access: { permission: "sessions:write" },
   request: { params: z.object({ session_id: Uuid }) },
-  responses: { 200: json(Session, "the session, ended"), ...problems },
+  refuses: ["session_unknown"],
+  responses: { 200: json(Session, "the session, ended") },
 });
 
 /** Whose part in sessions is shown: an agent's own; to everybody else, all. */

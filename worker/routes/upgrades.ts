@@ -1,6 +1,6 @@
 // The two WebSocket routes. Identity first, so that a stranger learns nothing from later refusals; then the subprotocol; then
 // the object, which answers 101, or 404 where this agent has no such session. Without an upgrade, a session is only looked at.
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import { Uuid } from "../../protocol/wire/ids.ts";
 import { Session } from "../../schema/http.ts";
@@ -8,7 +8,9 @@ import type { App } from "../env.ts";
 import { guarded, identified } from "../identity/middleware.ts";
 import { agentObject, sessionObject, upgradeRequest } from "../objects.ts";
 import { problem } from "../problem.ts";
-import { json, problems } from "./responses.ts";
+import { guardRefusals, identityRefusals } from "./description.ts";
+import { json } from "./responses.ts";
+import { describedRoute } from "./route.ts";
 import { showSession } from "./sessions.ts";
 
 export const subprotocol = "agentworks.v1";
@@ -40,27 +42,36 @@ const unlessUpgrade = createMiddleware<App>(async (c, next) => {
   return refused ?? shown;
 });
 
-const responses = { 101: { description: `a WebSocket that speaks ${subprotocol}` }, ...problems };
+const responses = { 101: { description: `a WebSocket that speaks ${subprotocol}` } };
 const security = [{ clientCertificate: [] }];
 
-const connect = createRoute({
-  method: "get",
-  path: "/v1/connect",
-  description: "The connection of an agent: all of its sessions. See PROTOCOL.",
-  security,
-  responses,
-});
+const connect = describedRoute(
+  {
+    method: "get",
+    path: "/v1/connect",
+    description: "The connection of an agent: all of its sessions. See PROTOCOL.",
+    security,
+    refuses: ["subprotocol_required"],
+    responses,
+  },
+  identityRefusals,
+);
 
-const direct = createRoute({
-  method: "get",
-  path: "/v1/sessions/{session_id}",
-  description:
-    "A session: its state, as exactly as the session itself knows it. With an `Upgrade`, an agent's direct connection to it: see PROTOCOL.",
-  security: [{ apiKey: [] }, ...security],
-  "x-permission": access.permission,
-  request: { params: z.object({ session_id: Uuid }) },
-  responses: { 200: json(Session, "the session, where no `Upgrade` was asked for"), ...responses },
-});
+const direct = describedRoute(
+  {
+    method: "get",
+    path: "/v1/sessions/{session_id}",
+    description:
+      "A session: its state, as exactly as the session itself knows it. With an `Upgrade`, an agent's direct connection to it: see PROTOCOL.",
+    security: [{ apiKey: [] }, ...security],
+    "x-permission": access.permission,
+    request: { params: z.object({ session_id: Uuid }) },
+    refuses: ["session_unknown", "subprotocol_required"],
+    responses: { 200: json(Session, "the session, where no `Upgrade` was asked for"), ...responses },
+  },
+  [...guardRefusals, ...identityRefusals],
+  { account: true },
+);
 
 export function upgradeRoutes(app: OpenAPIHono<App>): void {
   // Declared for the document, routed by hand: an upgrade has no body to type, and a malformed session_id is no `400` but a

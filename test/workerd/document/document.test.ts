@@ -3,9 +3,10 @@
 import { env, exports } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { Problem } from "../../../schema/http.ts";
 import { makeWorld } from "../matrix/world.ts";
 import { administer, newAgent, origin } from "../worker/fixtures.ts";
-import { checkOf, type Operation, operations } from "./document.ts";
+import { checkOf, headersOf, type Operation, operations } from "./document.ts";
 import { type Generated, type Known, requests } from "./requests.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -23,6 +24,8 @@ beforeAll(async () => {
   known.session_id = [world.live, world.ended];
   known.agent_id = ["target"];
   known.key_id = [key.id];
+  known.account = ["local"];
+  known["If-Match"] = ["*", '"1"'];
   known.fingerprint = [(await newAgent("with-certificate")).fingerprint];
 });
 
@@ -39,8 +42,8 @@ const askers = {
 };
 type Asker = keyof typeof askers;
 
-function send({ method }: Operation, { path, body, type }: Generated, asker: Asker): Promise<Response> {
-  const headers = new Headers(askers[asker].headers);
+function send({ method }: Operation, { path, body, type, ...sent }: Generated, asker: Asker): Promise<Response> {
+  const headers = new Headers({ ...sent.headers, ...askers[asker].headers });
   if (body !== undefined) headers.set("Content-Type", type);
   return exports.default.fetch(
     new Request(`${origin}${path}`, {
@@ -50,6 +53,20 @@ function send({ method }: Operation, { path, body, type }: Generated, asker: Ask
       ...(asker === "agent" && { cf: { tlsClientAuth: tls } }),
     }),
   );
+}
+
+const ours = /^(etag|ratelimit-.*|retry-after|idempotency-replayed|www-authenticate)$/;
+
+/** So are its headers: those that the document has for it, and no others of those that mean something. */
+function expectDescribedHeaders(operation: Operation, { status, headers }: Response, said: string): void {
+  const described = headersOf(operation, status);
+  for (const [name, value] of headers) {
+    if (!ours.test(name)) continue;
+    const schema = described[name];
+    expect(schema, `${said}: ${name} is not in the document`).toBeDefined();
+    if (schema?.type === "integer") expect(value, said).toMatch(/^\d+$/);
+    if (schema?.const !== undefined) expect(value, said).toBe(schema.const);
+  }
 }
 
 /** The answer is one that the document has. */
@@ -63,8 +80,24 @@ async function expectDescribed(operation: Operation, request: Generated, asker: 
   expect(type, said).toBe(status < 400 ? "application/json" : "application/problem+json");
   const check = checkOf(operation, status, type);
   expect(check, `${said} is not in the document`).toBeDefined();
-  const judged = check?.safeParse(JSON.parse(text));
-  expect(judged?.error?.issues ?? [], said).toEqual([]);
+  const answer: unknown = JSON.parse(text);
+  expect(check?.safeParse(answer).error?.issues ?? [], said).toEqual([]);
+  if (status >= 400) {
+    const { reason } = Problem.parse(answer);
+    expect(operation.responses[status]?.["x-reasons"], said).toContain(reason);
+    expect(response.headers.has("Retry-After"), said).toBe(reason === "too_many_requests");
+  }
+  expectDescribedHeaders(operation, response, said);
+  // Under its key it is answered the same again, unless it was refused before that key was looked for.
+  if (request.headers["Idempotency-Key"] !== undefined && status < 300) {
+    const again = await send(operation, request, asker);
+    expect([again.status, await again.text(), again.headers.get("Idempotency-Replayed")], said).toEqual([
+      status,
+      text,
+      "true",
+    ]);
+    expectDescribedHeaders(operation, again, said);
+  }
   return status;
 }
 
@@ -101,6 +134,33 @@ describe.each(overHttp.map((operation) => [operation.name, operation] as const))
         { numRuns: runs },
       );
     }
+  });
+});
+
+describe("what every operation says of itself", () => {
+  const namesOf = (parameters: { name: string }[]) => parameters.map(({ name }) => name);
+  const ok = ({ responses }: Operation) => Object.keys(responses).filter((status) => Number(status) < 300);
+
+  it.each(operations.map((one) => [one.name, one] as const))("%s", (_, operation) => {
+    const { method, schemes, inQuery, inHeader, responses } = operation;
+    expect(responses.default).toBeUndefined();
+    for (const [status, { content }] of Object.entries(responses)) {
+      if (Number(status) >= 400) expect(Object.keys(content ?? {})).toEqual(["application/problem+json"]);
+    }
+    const guarded = schemes.includes("apiKey") || schemes.includes("enrolmentToken");
+    expect(namesOf(inQuery).includes("account")).toBe(schemes.includes("apiKey"));
+    expect(namesOf(inHeader).includes("Idempotency-Key")).toBe(method === "POST");
+    expect(namesOf(inHeader).includes("If-Match")).toBe(responses[412] !== undefined);
+    expect(responses[401] !== undefined).toBe(guarded);
+    const limits = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
+    for (const status of ok(operation)) {
+      const headers = Object.keys(headersOf(operation, Number(status)));
+      expect(headers).toEqual(guarded ? expect.arrayContaining(limits) : []);
+      if (method === "POST") expect(headers).toContain("idempotency-replayed");
+      if (responses[412]) expect(headers).toContain("etag");
+    }
+    if (guarded)
+      expect(Object.keys(headersOf(operation, 429))).toEqual(expect.arrayContaining([...limits, "retry-after"]));
   });
 });
 

@@ -7,6 +7,7 @@ export interface Schema {
   type?: string | string[];
   $ref?: string;
   enum?: unknown[];
+  const?: unknown;
   anyOf?: Schema[];
   oneOf?: Schema[];
   properties?: Record<string, Schema>;
@@ -28,11 +29,27 @@ interface Content {
   content?: Record<string, { schema: Schema }>;
 }
 
+interface Reference {
+  $ref: string;
+}
+
+interface DescribedParameter {
+  name: string;
+  in: string;
+  required?: boolean;
+  schema: Schema;
+}
+
+interface DescribedResponse extends Content {
+  headers?: Record<string, Reference | { schema: Schema }>;
+  "x-reasons"?: string[];
+}
+
 interface Described {
   security?: Record<string, string[]>[];
-  parameters?: { name: string; in: string; required?: boolean; schema: Schema }[];
+  parameters?: (Reference | DescribedParameter)[];
   requestBody?: Content;
-  responses: Record<string, Content>;
+  responses: Record<string, DescribedResponse>;
 }
 
 export interface Parameter {
@@ -49,14 +66,19 @@ export interface Operation {
   schemes: string[];
   inPath: Parameter[];
   inQuery: Parameter[];
+  inHeader: Parameter[];
   body: Schema | undefined;
-  responses: Record<string, Content>;
+  responses: Record<string, DescribedResponse>;
 }
 
 const document = z
   .object({
     paths: z.record(z.string(), z.record(z.string(), z.custom<Described>())),
-    components: z.object({ schemas: z.record(z.string(), z.custom<Schema>()) }),
+    components: z.object({
+      schemas: z.record(z.string(), z.custom<Schema>()),
+      parameters: z.record(z.string(), z.custom<DescribedParameter>()),
+      headers: z.record(z.string(), z.custom<{ schema: Schema }>()),
+    }),
   })
   .parse(
     JSON.parse(
@@ -64,13 +86,15 @@ const document = z
     ),
   );
 
+function named<Component>(components: Record<string, Component>, { $ref }: Reference): Component {
+  const found = components[$ref.split("/").at(-1) ?? ""];
+  if (found === undefined) throw new Error(`${$ref} leads nowhere`);
+  return found;
+}
+
 /** The schema with what it refers to in its place. The document has no circles. */
 function whole(schema: Schema): Schema {
-  if (schema.$ref !== undefined) {
-    const named = document.components.schemas[schema.$ref.split("/").at(-1) ?? ""];
-    if (named === undefined) throw new Error(`${schema.$ref} leads nowhere`);
-    return whole(named);
-  }
+  if (schema.$ref !== undefined) return whole(named(document.components.schemas, { $ref: schema.$ref }));
   const { properties, items, anyOf, oneOf, additionalProperties, ...rest } = schema;
   return {
     ...rest,
@@ -107,6 +131,7 @@ export const operations: Operation[] = Object.entries(document.paths).flatMap(([
   Object.entries(methods).map(([method, { parameters = [], requestBody, responses, security = [] }]) => {
     const those = (place: string) =>
       parameters
+        .map((parameter) => ("$ref" in parameter ? named(document.components.parameters, parameter) : parameter))
         .filter((parameter) => parameter.in === place)
         .map(({ name, required = false, schema }) => ({ name, required, schema: whole(schema) }));
     const body = requestBody?.content?.["application/json"]?.schema;
@@ -117,6 +142,7 @@ export const operations: Operation[] = Object.entries(document.paths).flatMap(([
       schemes: security.flatMap((one) => Object.keys(one)),
       inPath: those("path"),
       inQuery: those("query"),
+      inHeader: those("header"),
       body: body && whole(body),
       responses,
     };
@@ -127,11 +153,21 @@ const checks = new Map<string, z.ZodType>();
 
 /** What an answer of that status must be, by the document; undefined: it says nothing of such an answer. */
 export function checkOf({ name, responses }: Operation, status: number, type: string): z.ZodType | undefined {
-  const entry = responses[status] ?? (status >= 400 ? responses.default : undefined);
-  const schema = entry?.content?.[type]?.schema;
+  const schema = responses[status]?.content?.[type]?.schema;
   if (schema === undefined) return undefined;
   const key = `${name} ${status} ${type}`;
   const known = checks.get(key) ?? z.fromJSONSchema(JSON.parse(JSON.stringify(closed(whole(schema)))));
   checks.set(key, known);
   return known;
+}
+
+/** What the headers of an answer must be, by the document, under their names in lower case. */
+export function headersOf({ responses }: Operation, status: number): Record<string, Schema> {
+  const entries = Object.entries(responses[status]?.headers ?? {});
+  return Object.fromEntries(
+    entries.map(([name, header]) => {
+      const { schema } = "$ref" in header ? named(document.components.headers, header) : header;
+      return [name.toLowerCase(), whole(schema)];
+    }),
+  );
 }

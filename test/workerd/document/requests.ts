@@ -75,6 +75,7 @@ function unfit(schema: Schema): fc.Arbitrary<unknown> {
 
 export interface Generated {
   path: string;
+  headers: Record<string, string>;
   /** The text of the body. */
   body: string | undefined;
   type: string;
@@ -96,7 +97,7 @@ function parameters(of: Parameter[], known: Known, wild: boolean): fc.Arbitrary<
 
 /** Requests to an operation. `wild` ones need not fit the document. */
 export function requests(operation: Operation, known: Known, wild: boolean): fc.Arbitrary<Generated> {
-  const { inPath, inQuery, body } = operation;
+  const { inPath, inQuery, inHeader, body } = operation;
   const value =
     body === undefined ? fc.constant(undefined) : wild ? fc.oneof(fitting(body), unfit(body)) : fitting(body);
   const text = value.map((one) => (one === undefined ? undefined : JSON.stringify(one)));
@@ -106,13 +107,21 @@ export function requests(operation: Operation, known: Known, wild: boolean): fc.
     .record({
       places: parameters(inPath, known, wild),
       query: parameters(inQuery, known, wild),
+      headers: parameters(inHeader, known, wild),
       body: raw,
       type: types ?? fc.constant("application/json"),
     })
-    .map(({ places, query, body: sent, type }) => {
+    .map(({ places, query, headers, body: sent, type }) => {
       const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(wellFormed(places[name])));
       const search = Object.entries(query).map(([name, one]) => `${name}=${encodeURIComponent(wellFormed(one))}`);
-      return { path: search.length > 0 ? `${path}?${search.join("&")}` : path, body: sent, type };
+      const kept = Object.entries(headers).map(([name, one]) => [name, one.replaceAll(/[^\x20-\xff]|\x7f/g, "")]);
+      return {
+        path: search.length > 0 ? `${path}?${search.join("&")}` : path,
+        // What no header can hold, no client can send.
+        headers: Object.fromEntries(kept),
+        body: sent,
+        type,
+      };
     });
 }
 
