@@ -20,8 +20,10 @@ import { identityOf } from "./identity.ts";
 import type { Room, SessionNotice } from "./rpc.ts";
 import {
   acceptSocket,
+  closeExpired,
   closeIfRevoked,
   closeSocket,
+  expiryDue,
   Gate,
   isSilent,
   liveSocket,
@@ -66,14 +68,28 @@ export class AgentObject extends DurableObject<ObjectEnv> {
 
   // --- the connection
 
-  override fetch(request: Request): Response {
+  override async fetch(request: Request): Promise<Response> {
     const identity = identityOf(request);
     const now = Date.now();
     const key = `c${this.#store.nextConnection(identity.account, identity.agent)}`;
     const facts: Connection = { ...identity, key, seenAt: now, registered: false };
     const response = acceptSocket(this.ctx, facts);
     this.ctx.waitUntil(closeIfRevoked(this.ctx, this.env.DB, facts, now));
+    await this.#wakeAtExpiry(now);
     return response;
+  }
+
+  /** The alarm is for this alone. It is set once for a certificate, not for each connection: one row in all of its life. */
+  async #wakeAtExpiry(now: number): Promise<void> {
+    const set = await this.ctx.storage.getAlarm();
+    const due = expiryDue(this.ctx, now);
+    if (due !== undefined && (set === null || due < set)) await this.ctx.storage.setAlarm(due);
+  }
+
+  override async alarm(): Promise<void> {
+    const now = Date.now();
+    closeExpired(this.ctx, now);
+    await this.#wakeAtExpiry(now);
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {

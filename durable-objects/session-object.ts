@@ -21,8 +21,10 @@ import { type DeadLetterPage, readDeadLetters, redrive } from "./session-redrive
 import { SessionStore } from "./session-store.ts";
 import {
   acceptSocket,
+  closeExpired,
   closeIfRevoked,
   closeSocket,
+  expiryDue,
   Gate,
   openSockets,
   reciprocate,
@@ -31,6 +33,9 @@ import {
 } from "./sockets.ts";
 
 const mint = { id: freshId, epoch: () => crypto.randomUUID() };
+
+const soonest = (a: number | undefined, b: number | undefined) =>
+  a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 
 /** Where the answers of one event go. */
 interface Answering {
@@ -46,6 +51,8 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   readonly #gate = new Gate();
   /** The alarm as it is set, so that it is written only when it changes. */
   #alarm: number | undefined;
+  /** When the certificate of a direct socket ends: such a socket may say nothing until then. */
+  #expiry: number | undefined;
   readonly #delivery = new Delivery(this.ctx, {
     session_id: () => this.#session.record?.session_id,
     agent: (side) => this.env.AGENTS.getByName(`${this.#account}/${this.#session.record?.agents[side] ?? ""}`),
@@ -59,8 +66,13 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     this.#session = new BrokerSession(this.#store, mint, saved);
     this.#account = this.#store.account;
     if (this.#session.isDamaged) console.error(JSON.stringify({ event: "session_damaged", object: ctx.id.name }));
+    this.#expiry = expiryDue(ctx, Date.now());
+    this.#alarm = soonest(this.#deadline(), this.#expiry);
+  }
+
+  #deadline(): number | undefined {
     const { record } = this.#session;
-    this.#alarm = record && nextDeadline(record.timers);
+    return record && nextDeadline(record.timers);
   }
 
   // --- the multiplexed path
@@ -113,6 +125,8 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     const facts: SocketFacts = { ...identity, key: freshDirectKey(), seenAt: now };
     const response = acceptSocket(this.ctx, facts);
     this.ctx.waitUntil(closeIfRevoked(this.ctx, this.env.DB, facts, now));
+    this.#expiry = soonest(this.#expiry, expiryDue(this.ctx, now));
+    this.#wakeAt(this.#deadline());
     return response;
   }
 
@@ -210,7 +224,11 @@ export class SessionObject extends DurableObject<ObjectEnv> {
 
   override async alarm(): Promise<void> {
     this.#alarm = undefined;
-    this.#perform(this.#session.wake(this.#session.record && this.#store.lastWorkAt(), Date.now()));
+    const now = Date.now();
+    const expired = closeExpired(this.ctx, now);
+    this.#expiry = expiryDue(this.ctx, now);
+    for (const facts of expired) this.#detached(facts);
+    this.#perform(this.#session.wake(this.#session.record && this.#store.lastWorkAt(), now));
   }
 
   // --- events in, effects out
@@ -227,10 +245,16 @@ export class SessionObject extends DurableObject<ObjectEnv> {
 
   #perform({ effects, deadline }: Output, answering?: Answering): void {
     for (const effect of effects) this.#carryOut(effect, answering);
-    if (deadline === this.#alarm) return;
-    this.#alarm = deadline;
-    if (deadline === undefined) void this.ctx.storage.deleteAlarm();
-    else void this.ctx.storage.setAlarm(deadline);
+    this.#wakeAt(deadline);
+  }
+
+  /** At the core's deadline, or before it, where a certificate ends before it: usually not one row more. */
+  #wakeAt(deadline: number | undefined): void {
+    const due = soonest(deadline, this.#expiry);
+    if (due === this.#alarm) return;
+    this.#alarm = due;
+    if (due === undefined) void this.ctx.storage.deleteAlarm();
+    else void this.ctx.storage.setAlarm(due);
   }
 
   #carryOut(effect: Effect, answering: Answering | undefined): void {
@@ -287,6 +311,8 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     this.#session = new BrokerSession(this.#store, mint);
     this.#account = undefined;
     this.#alarm = undefined;
+    this.#expiry = expiryDue(this.ctx, Date.now());
+    this.#wakeAt(undefined);
     this.#delivery.forget();
   }
 }

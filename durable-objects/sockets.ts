@@ -83,11 +83,27 @@ export function reciprocate(socket: WebSocket, code: number): void {
   }
 }
 
-/** A certificate that ended while its socket was open: the platform does not close it, so we do, at its next frame. */
-export function closeIfExpired(socket: WebSocket, facts: SocketFacts, now: number): boolean {
+/** A certificate that ended while its socket was open: the platform does not close it, so we do. */
+function closeIfExpired(socket: WebSocket, facts: SocketFacts, now: number): boolean {
   if (now <= facts.expiresAt) return false;
   closeSocket(socket, closeCodes.certificate_expired, "certificate expired");
   return true;
+}
+
+/** Closes every open socket whose certificate has ended, and answers whose they were. */
+export const closeExpired = (ctx: DurableObjectState, now: number): SocketFacts[] =>
+  openSockets(ctx).flatMap((socket) => {
+    const facts = socketFacts(socket);
+    return closeIfExpired(socket, facts, now) ? [facts] : [];
+  });
+
+/**
+ * When the object must wake for that (epoch milliseconds): as the first of its certificates has ended, or, where that is far away,
+ * to look again. A socket that says nothing is closed by this alone. Undefined: no socket is open.
+ */
+export function expiryDue(ctx: DurableObjectState, now: number): number | undefined {
+  const ends = openSockets(ctx).map((socket) => socketFacts(socket).expiresAt);
+  return ends.length === 0 ? undefined : Math.min(...ends.map((end) => end + 1), now + limits.alarmAheadMsMax);
 }
 
 /** What every frame passes first. The rates are in memory: an object that lost it had no flood. */

@@ -82,6 +82,8 @@ export const limits = {
   heartbeatTimeoutMs: 45 * second,
   /** That a frame came is noted with its socket at most this often. */
   seenEveryMs: 5 * second,
+  /** An object that waits for a certificate's end looks again after this long: alarms of another century are not for all platforms. */
+  alarmAheadMsMax: 366 * 24 * hour,
   /** L23. Frames that a connection may send in a second, on average … */
   framesPerSecond: 4000,
   /** … and how many at once after a quiet time. */
