@@ -1,13 +1,31 @@
 // Certificates that renew themselves, on a real broker: lives of seconds instead of months.
-import { createPrivateKey, X509Certificate } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { type AddressInfo, createConnection, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { operatorOf } from "../../scripts/certificates/certify.ts";
-import { draftKey, settleIdentity, writeIdentity } from "../../sdk/typescript/src/certificates/files.ts";
-import { renewalTime } from "../../sdk/typescript/src/certificates/renewal.ts";
-import { type Agent, type ConnectOptions, connect, fromEnvironment } from "../../sdk/typescript/src/index.ts";
+import {
+  certificateOf,
+  type Identity,
+  type IdentityFiles,
+  readPair,
+  settleIdentity,
+  writeIdentity,
+} from "../../sdk/typescript/src/certificates/files.ts";
+import { judgeAnswer, Renewal, renewalTime } from "../../sdk/typescript/src/certificates/renewal.ts";
+import { makeKeyAndRequest } from "../../sdk/typescript/src/certificates/signing-request.ts";
+import {
+  type Agent,
+  type AgentworksError,
+  type ConnectOptions,
+  connect,
+  fromEnvironment,
+} from "../../sdk/typescript/src/index.ts";
 import { next, reasonOf, Stage, sessionBetween, until } from "./fixtures.ts";
 
 let stage: Stage;
@@ -24,12 +42,59 @@ beforeEach(async () => {
   };
 });
 
+/** A cable between an agent and the broker, to be pulled: nobody answers any more, and what was open is cut. */
+class Cable implements AsyncDisposable {
+  readonly #target: number;
+  readonly #open = new Set<Socket>();
+  #server: Server | undefined;
+  port = 0;
+
+  private constructor(target: number) {
+    this.#target = target;
+  }
+
+  static async to(target: number): Promise<Cable> {
+    const cable = new Cable(target);
+    await cable.plugIn();
+    return cable;
+  }
+
+  async plugIn(): Promise<void> {
+    this.#server = createServer((near) => {
+      const far = createConnection(this.#target, "localhost");
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#open.add(from);
+        from.on("error", () => to.destroy());
+        from.on("close", () => this.#open.delete(from));
+        from.pipe(to);
+      }
+    });
+    this.#server.listen(this.port, "localhost");
+    await once(this.#server, "listening");
+    this.port = (this.#server.address() as AddressInfo).port;
+  }
+
+  async pull(): Promise<void> {
+    const closed = new Promise((done) => this.#server?.close(done));
+    for (const socket of this.#open) socket.destroy();
+    await closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.pull();
+  }
+}
+
 const certificateIn = async (file: string) => new X509Certificate(await readFile(file));
 
 /** An agent whose certificate lasts for so long, registered, with its files. */
 async function shortLived(
   agent: string,
   lifeMs: number,
+  name = agent,
 ): Promise<ConnectOptions & { certFile: string; keyFile: string; caFile: string }> {
   const { broker } = stage;
   const now = Date.now();
@@ -37,11 +102,16 @@ async function shortLived(
   const validity = { notBefore: new Date(now - 1000), notAfter: new Date(now + lifeMs) };
   const { certificate, key } = await broker.authority.issueAgent(agent, validity);
   await operatorOf(broker).ask("POST", "/v1/certificates", { agent_id: agent, certificate });
-  const [certFile, keyFile] = [join(dir, `${agent}.pem`), join(dir, `${agent}.key`)];
+  const [certFile, keyFile] = [join(dir, `${name}.pem`), join(dir, `${name}.key`)];
   await writeFile(certFile, certificate);
   await writeFile(keyFile, key, { mode: 0o644 });
   return { url: broker.agentsUrl, certFile, keyFile, caFile: broker.caFile };
 }
+
+const pairIn = async ({ certFile, keyFile }: IdentityFiles): Promise<Identity> => ({
+  cert: await readFile(certFile, "utf8"),
+  key: await readFile(keyFile, "utf8"),
+});
 
 async function connected(options: ConnectOptions): Promise<Agent> {
   const agent = await connect({ recover: false, reconnect: { baseMs: 5, maxMs: 50 }, ...options });
@@ -91,14 +161,13 @@ describe("connect({ renew: true })", () => {
 
   test("says what is wrong, and tries again, while the files cannot be written", async () => {
     const options = await shortLived("stuck", 6_000);
-    // A folder where the draft would be: not even root may write over it.
-    const blocked = `${options.keyFile}.new`;
     const agent = await connected({ ...options, renew: true });
     const statuses = agent.status();
-    await mkdir(blocked);
+    // Not even root may write to a folder that is not there.
+    await rename(dir, `${dir}-away`);
     const fault = await until(statuses, "fault");
     expect(fault.error.reason).toBe("renewal_failed");
-    await rm(blocked, { recursive: true });
+    await rename(`${dir}-away`, dir);
     const { notAfter } = await until(statuses, "certificate_renewed");
     expect(notAfter.getTime()).toBeGreaterThan(Date.now());
     const { certificates } = await operatorOf(stage.broker).ask<{ certificates: object[] }>(
@@ -107,6 +176,72 @@ describe("connect({ renew: true })", () => {
     );
     // Nothing was asked for while it could not be kept.
     expect(certificates).toHaveLength(2);
+  });
+
+  test("tries again, before the end, while the broker is away", async () => {
+    const options = await shortLived("patient", 9_000);
+    await using cable = await Cable.to(Number(new URL(stage.broker.agentsUrl).port));
+    const agent = await connected({ ...options, url: `wss://localhost:${cable.port}`, renew: true });
+    const statuses = agent.status();
+    await cable.pull();
+    const { error } = await until(statuses, "fault");
+    expect([error.reason, error.retryable]).toEqual(["connection_failed", true]);
+    await cable.plugIn();
+    const before = (await certificateIn(options.certFile)).validToDate;
+    const { notAfter } = await until(statuses, "certificate_renewed");
+    expect(notAfter.getTime()).toBeGreaterThan(before.getTime());
+    expect(Date.now()).toBeLessThan(before.getTime());
+    await until(statuses, "connected");
+  });
+
+  test("goes on with the present one while the broker refuses another", async () => {
+    const options = await shortLived("refused", 9_000);
+    const operator = operatorOf(stage.broker);
+    const path = "/v1/agents/refused/certificates";
+    const more: string[] = [];
+    // As many as an agent may have.
+    while (more.length < 19) {
+      const { csr } = await makeKeyAndRequest("refused");
+      more.push((await operator.ask<{ fingerprint: string }>("POST", path, { csr })).fingerprint);
+    }
+    const agent = await connected({ ...options, renew: true });
+    const statuses = agent.status();
+    expect((await until(statuses, "fault")).error.reason).toBe("too_many_certificates");
+    await operator.ask("DELETE", `/v1/certificates/${more[0]}`);
+    await until(statuses, "certificate_renewed");
+    await until(statuses, "connected");
+  });
+
+  test("what is revoked does not renew itself", async () => {
+    const options = await shortLived("revoked", 6_000);
+    const { cert, key } = await pairIn(options);
+    const agent = await connected({ ...options, renew: true });
+    const ended = (async () => {
+      for await (const status of agent.status()) if (status.type === "disconnected") return status.code;
+      return undefined;
+    })();
+    const fingerprint = (await certificateIn(options.certFile)).fingerprint256.replaceAll(":", "").toLowerCase();
+    await operatorOf(stage.broker).ask("DELETE", `/v1/certificates/${fingerprint}`);
+    expect(await ended).toBe(4403);
+    const ca = await readFile(options.caFile);
+    const renewal = new Renewal(new URL(stage.broker.agentsUrl), options, { cert, key, ca }, () => 0);
+    const { promise, resolve, reject } = Promise.withResolvers<AgentworksError>();
+    renewal.start("revoked", { failed: resolve, renewed: () => reject(new Error("it was renewed")) });
+    expect((await promise).reason).toBe("certificate_revoked");
+    renewal.stop();
+    expect((await pairIn(options)).cert).toBe(cert);
+  });
+
+  test("takes the certificate that another process has renewed", async () => {
+    const options = await shortLived("shared", 6_000);
+    const agent = await connected({ ...options, renew: true });
+    const statuses = agent.status();
+    const fresh = await pairIn(await shortLived("shared", 60_000, "elsewhere"));
+    await writeIdentity(options, fresh);
+    const { notAfter } = await until(statuses, "certificate_renewed");
+    expect(notAfter).toEqual(new X509Certificate(fresh.cert).validToDate);
+    await until(statuses, "connected");
+    expect((await pairIn(options)).cert).toBe(fresh.cert);
   });
 
   test("needs files, and says so", async () => {
@@ -124,39 +259,110 @@ test("renewal is at two thirds of the life, spread a little", async () => {
   expect(Math.round(renewalTime(certificate, 0.999) - from)).toBeLessThanOrEqual(215_000);
 });
 
-describe("the two files", () => {
-  const fits = async ({ certFile, keyFile }: { certFile: string; keyFile: string }) => {
-    return (await certificateIn(certFile)).checkPrivateKey(createPrivateKey(await readFile(keyFile)));
-  };
+test("an answer that is not what was asked for is not used", async () => {
+  const present = await certificateIn((await shortLived("asker", 60_000)).certFile);
+  const { cert, key } = await pairIn(await shortLived("asker", 120_000));
+  const other = await pairIn(await shortLived("other", 120_000));
+  const asked = { agent: "asker", key, present, nowMs: Date.now() };
+  const judge = (answer: unknown, more: object = {}) => judgeAnswer(answer, { ...asked, ...more });
+  expect(judge({ agent_id: "asker", certificate: cert })).toBe(cert);
+  for (const [answer, more, why] of [
+    [null, {}, /no certificate/],
+    [{ agent_id: "other", certificate: cert }, {}, /for other/],
+    [{ agent_id: "asker", certificate: "nonsense" }, {}, /cannot be read/],
+    [{ agent_id: "asker", certificate: other.cert }, {}, /another key/],
+    [{ agent_id: "asker", certificate: cert }, { present: new X509Certificate(cert) }, /does not last longer/],
+    [{ agent_id: "asker", certificate: cert }, { nowMs: Date.now() - 3_600_000 }, /not valid yet/],
+  ] as const) {
+    expect(() => judge(answer, more)).toThrow(why);
+    expect(() => judge(answer, more)).toThrow(/^renewal_failed/);
+  }
+});
 
-  test("a process that died between them is put right by the next", async () => {
-    const [old, fresh] = [await shortLived("old", 60_000), await shortLived("fresh", 60_000)];
-    const [cert, key] = await Promise.all([readFile(fresh.certFile, "utf8"), readFile(fresh.keyFile, "utf8")]);
+describe("the two files", () => {
+  /** Two identities of one agent, each in a folder of its own. */
+  async function identities(agent: string): Promise<{ folders: string[]; pairs: Identity[] }> {
+    const folders: string[] = [];
+    const pairs: Identity[] = [];
+    for (const name of ["a", "b"]) {
+      const pair = await pairIn(await shortLived(agent, 60_000));
+      const folder = join(dir, name);
+      await mkdir(folder);
+      await writeIdentity({ certFile: join(folder, "cert.pem"), keyFile: join(folder, "key.pem") }, pair);
+      folders.push(folder);
+      pairs.push(pair);
+    }
+    return { folders, pairs };
+  }
+
+  test("a process that died between them leaves a pair that is used, and put right", async () => {
+    const options = await shortLived("halfway", 60_000);
+    const { certFile, keyFile } = options;
+    const old = await pairIn(options);
+    const fresh = await pairIn(await shortLived("halfway", 60_000));
+    await writeIdentity(options, fresh);
     // As far as writeIdentity comes when it dies after the first of its two renames.
-    await writeFile(`${old.certFile}.new`, cert);
-    await writeFile(`${old.keyFile}.new`, key);
-    await rename(`${old.keyFile}.new`, old.keyFile);
-    expect(await fits(old)).toBe(false);
-    await settleIdentity(old);
-    expect(await fits(old)).toBe(true);
-    expect(await readFile(old.certFile, "utf8")).toBe(cert);
-    await expect(readFile(`${old.certFile}.new`)).rejects.toThrow();
+    await writeFile(certFile, old.cert);
+    expect(certificateOf(old.cert, await readFile(keyFile, "utf8"))).toBe(fresh.cert);
+    expect((await connected(options)).id).toBe("halfway");
+    expect(await readFile(certFile, "utf8")).toBe(old.cert);
+    expect((await connected({ ...options, renew: true })).id).toBe("halfway");
+    expect(await readFile(certFile, "utf8")).toBe(fresh.cert);
+    await rm(certFile);
+    await settleIdentity(options);
+    expect(await readPair(options)).toEqual({ cert: fresh.cert, key: await readFile(keyFile, "utf8") });
   });
 
-  test("one that died before it leaves what was there", async () => {
-    const old = await shortLived("kept", 60_000);
-    const before = await readFile(old.certFile, "utf8");
-    await draftKey(old, "half a k");
-    await writeFile(`${old.certFile}.new`, "half a certif");
-    await settleIdentity(old);
-    expect(await readFile(old.certFile, "utf8")).toBe(before);
-    expect((await readdir(dir)).sort()).toEqual(["kept.key", "kept.pem"]);
-    const other = await shortLived("other", 60_000);
-    const [cert, key] = await Promise.all([readFile(other.certFile, "utf8"), readFile(other.keyFile, "utf8")]);
-    await chmod(old.certFile, 0o666);
-    await writeIdentity(old, { cert, key });
-    expect(await fits(old)).toBe(true);
-    expect((await stat(old.certFile)).mode & 0o777).toBe(0o600);
+  test("a pair that does not fit, and has nothing that does, is left alone", async () => {
+    const [one, other] = [await shortLived("one", 60_000), await shortLived("other", 60_000)];
+    const files = { certFile: one.certFile, keyFile: other.keyFile };
+    const before = await readFile(one.certFile, "utf8");
+    await settleIdentity(files);
+    expect([await readPair(files), await readFile(one.certFile, "utf8")]).toEqual([undefined, before]);
+    expect(await reasonOf(connect({ ...one, ...files }))).toBe("invalid_argument");
+  });
+
+  test("they are their owner's alone, and drafts of the dead are removed when they are old", async () => {
+    const options = await shortLived("kept", 60_000);
+    const fresh = await pairIn(await shortLived("kept", 60_000));
+    await chmod(options.certFile, 0o666);
+    await writeIdentity(options, fresh);
+    for (const file of [options.certFile, options.keyFile]) expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const [old, young] = [`${options.keyFile}.${"0".repeat(16)}.new`, `${options.keyFile}.${"1".repeat(16)}.new`];
+    for (const path of [old, young, `${options.keyFile}.mine.new`]) await writeFile(path, "half a k");
+    await utimes(old, 0, 0);
+    await settleIdentity(options);
+    expect((await readdir(dir)).sort()).toEqual(["kept.key", basename(young), "kept.key.mine.new", "kept.pem"].sort());
+  });
+
+  test("processes that replace them at once, and die at any moment, never leave a pair that does not fit", async () => {
+    const options = await shortLived("contested", 60_000);
+    const { folders } = await identities("contested");
+    const program = fileURLToPath(new URL("./renewal-program.ts", import.meta.url));
+    const args = [program, options.certFile, options.keyFile];
+    const steady = spawn(process.execPath, [...args, ...folders], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      for (let life = 0; life < 8; life++) {
+        const child = spawn(process.execPath, [...args, ...folders.toReversed()], {
+          stdio: ["ignore", "pipe", "inherit"],
+        });
+        let written = 0;
+        const killAt = 20 + life * 7;
+        for await (const chunk of child.stdout) {
+          written += String(chunk).split("written").length - 1;
+          expect(await readPair(options)).toBeDefined();
+          if (written >= killAt) child.kill("SIGKILL");
+        }
+        expect(await readPair(options)).toBeDefined();
+      }
+    } finally {
+      const gone = once(steady, "exit");
+      steady.kill("SIGKILL");
+      await gone;
+    }
+    await settleIdentity(options);
+    const { cert } = await pairIn(options);
+    expect(cert).toBe((await readPair(options))?.cert);
   });
 });
 

@@ -1,6 +1,7 @@
 // Certificate, key and CA of an agent: given as PEM, or as files to read. Nothing else is read from the disk.
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
+import { certificateOf } from "./certificates/files.ts";
 import { clientError } from "./error.ts";
 
 /** PEM text, or its bytes. */
@@ -37,6 +38,8 @@ async function pemOf(options: CredentialOptions, name: "cert" | "key" | "ca"): P
   }
 }
 
+const textOf = (pem: Pem) => (typeof pem === "string" ? pem : Buffer.from(pem).toString("utf8"));
+
 const buffered = (pem: Pem) => (typeof pem === "string" ? pem : Buffer.from(pem));
 
 /** As Node's TLS takes them. */
@@ -51,13 +54,16 @@ export const asTlsOptions = ({ cert, key, ca }: Credentials) => ({
  * PEM, or cannot be read.
  */
 export async function readCredentials(options: CredentialOptions): Promise<Credentials> {
-  const [cert, key, ca] = await Promise.all([pemOf(options, "cert"), pemOf(options, "key"), pemOf(options, "ca")]);
-  if (cert === undefined || key === undefined) {
+  // In this order: a program that renews them writes the key first.
+  const [given, key, ca] = [await pemOf(options, "cert"), await pemOf(options, "key"), await pemOf(options, "ca")];
+  if (given === undefined || key === undefined) {
     throw clientError(
       "invalid_argument",
       "Give `cert` and `key` (or `certFile` and `keyFile`): mutual TLS needs both.",
     );
   }
+  const fromFiles = options.cert === undefined && options.key === undefined;
+  const cert = fromFiles ? certificateOf(textOf(given), textOf(key)) : given;
   const credentials = { cert, key, ...(ca !== undefined && { ca }) };
   try {
     createSecureContext(asTlsOptions(credentials));

@@ -1,7 +1,9 @@
-// The two files of an agent's identity, certificate and key, replaced so that no moment leaves a pair that does not fit for
-// good: what a process that died in the midst of it left behind, the next one puts right.
-import { createPrivateKey, X509Certificate } from "node:crypto";
-import { chmod, open, readFile, rename, rm } from "node:fs/promises";
+// The two files of an agent's identity, certificate and key, replaced so that no moment leaves a pair that cannot be used, however
+// many processes replace them and wherever one dies: the key's file has the key's certificate, too, and is replaced in one step; the
+// certificate's file follows. Whoever finds a certificate there that is not the key's takes the one that is with the key.
+import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
+import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 
 /** Paths. */
 export interface IdentityFiles {
@@ -15,42 +17,61 @@ export interface Identity {
   key: string;
 }
 
-const draftOf = (file: string) => `${file}.new`;
+/** A draft that is older was left by a process that died. */
+const draftMsMax = 10 * 60 * 1000;
+const draftName = /^\.[0-9a-f]{16}\.new$/;
 
-/** Readable by its owner alone, and on the disk before anything is given up for it. */
-async function draft(file: string, text: string): Promise<void> {
-  const handle = await open(draftOf(file), "w", 0o600);
+/** Readable by its owner alone, on the disk before anything is given up for it, and by a name that no other process writes to. */
+async function draft(file: string, text: string): Promise<string> {
+  const path = `${file}.${randomBytes(8).toString("hex")}.new`;
   try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(path, "wx", 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    return path;
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
   }
-  // One that was there kept the mode it had.
-  await chmod(draftOf(file), 0o600);
 }
 
-/** Shows that there is room and the right to write, before anything depends on it. */
-export const draftKey = ({ keyFile }: IdentityFiles, key: string): Promise<void> => draft(keyFile, key);
+/** Its renames so far are on the disk. Not every system can say so of a folder. */
+async function syncFolderOf(file: string): Promise<void> {
+  const folder = await open(dirname(file), "r").catch(() => undefined);
+  await folder?.sync().catch(() => undefined);
+  await folder?.close();
+}
+
+/** Shows that there is room and the right to write, before anything depends on it. Throws what the file system says. */
+export async function tryFiles({ certFile, keyFile }: IdentityFiles, key: string): Promise<void> {
+  // As long as what will come: a certificate is about as long as its request, or a little longer.
+  for (const file of [keyFile, certFile]) await rm(await draft(file, key.repeat(16)));
+}
 
 /** Replaces both, mode 0600. Throws what the file system says. */
 export async function writeIdentity({ certFile, keyFile }: IdentityFiles, { cert, key }: Identity): Promise<void> {
+  const drafts: string[] = [];
   try {
-    await draft(certFile, cert);
-    await draft(keyFile, key);
-  } catch (error) {
-    await Promise.all([certFile, keyFile].map((file) => rm(draftOf(file), { force: true })));
-    throw error;
+    const keyDraft = await draft(keyFile, `${key.trimEnd()}\n${cert}`);
+    drafts.push(keyDraft);
+    const certDraft = await draft(certFile, cert);
+    drafts.push(certDraft);
+    await rename(keyDraft, keyFile);
+    // A certificate without its key is the one thing that nobody could use.
+    await syncFolderOf(keyFile);
+    await rename(certDraft, certFile);
+  } finally {
+    await Promise.all(drafts.map((path) => rm(path, { force: true })));
   }
-  // The key first: a certificate's draft beside a key that it fits is what `settleIdentity` looks for.
-  await rename(draftOf(keyFile), keyFile);
-  await rename(draftOf(certFile), certFile);
 }
 
-const textOf = (file: string) => readFile(file, "utf8").catch(() => undefined);
+const certificateBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/;
 
-function fits(cert: string | undefined, key: string | undefined): boolean {
-  if (cert === undefined || key === undefined) return false;
+function isPair(cert: string, key: string): boolean {
   try {
     return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
   } catch {
@@ -58,9 +79,49 @@ function fits(cert: string | undefined, key: string | undefined): boolean {
   }
 }
 
-/** Finishes a replacement that was cut short between its two files, and removes drafts that came to nothing. */
+/**
+ * The certificate that belongs to the key: the one that is with it, where the other is not its own. Neither is: the other.
+ * @param keyText of the key's file, which was read after the certificate's
+ */
+export function certificateOf(cert: string, keyText: string): string {
+  const inside = certificateBlock.exec(keyText)?.[0];
+  return inside !== undefined && !isPair(cert, keyText) && isPair(inside, keyText) ? inside : cert;
+}
+
+/** What the files hold; undefined where that is no pair. */
+export async function readPair({ certFile, keyFile }: IdentityFiles): Promise<Identity | undefined> {
+  try {
+    // In this order: a new certificate comes after its key.
+    const [beside, key] = [await readFile(certFile, "utf8").catch(() => ""), await readFile(keyFile, "utf8")];
+    const cert = certificateOf(beside, key);
+    return isPair(cert, key) ? { cert, key } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function removeOldDrafts(file: string): Promise<void> {
+  const folder = dirname(file);
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(basename(file)) || !draftName.test(name.slice(basename(file).length))) continue;
+    const path = join(folder, name);
+    const { mtimeMs } = await stat(path);
+    if (Date.now() - mtimeMs > draftMsMax) await rm(path, { force: true });
+  }
+}
+
+/**
+ * Finishes a replacement that was cut short between its two files, and removes what processes that died left behind. Where that cannot
+ * be done nothing is said: the pair can be read all the same.
+ */
 export async function settleIdentity({ certFile, keyFile }: IdentityFiles): Promise<void> {
-  const [cert, key, drafted] = await Promise.all([textOf(certFile), textOf(keyFile), textOf(draftOf(certFile))]);
-  if (drafted !== undefined && !fits(cert, key) && fits(drafted, key)) await rename(draftOf(certFile), certFile);
-  await Promise.all([certFile, keyFile].map((file) => rm(draftOf(file), { force: true })));
+  const pair = await readPair({ certFile, keyFile });
+  try {
+    if (pair !== undefined && pair.cert !== (await readFile(certFile, "utf8").catch(() => ""))) {
+      await rename(await draft(certFile, pair.cert), certFile);
+    }
+    for (const file of [certFile, keyFile]) await removeOldDrafts(file);
+  } catch {
+    // The next one tries again.
+  }
 }

@@ -1,14 +1,16 @@
 // When a certificate is renewed, and how: at two thirds of its life, with a new key, asked for by the present certificate. What
 // the agent does with the new one is its own business.
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { request } from "node:https";
 import { asTlsOptions, type Credentials } from "../credentials.ts";
 import { type AgentworksError, clientError, problemError } from "../error.ts";
-import { draftKey, type IdentityFiles, writeIdentity } from "./files.ts";
+import { type Identity, type IdentityFiles, readPair, tryFiles, writeIdentity } from "./files.ts";
 import { makeKeyAndRequest } from "./signing-request.ts";
 
 const answerMsMax = 30_000;
 const answerBytesMax = 256 * 1024;
+/** By how much the clocks of agents and CAs may differ. */
+const clockSkewMs = 5 * 60 * 1000;
 /** Timers of Node end at 2³¹ ms, and machines sleep: a long wait is looked at again. */
 const lookAgainMsMax = 60 * 60 * 1000;
 /** A fleet that was made at one time does not come at one time. */
@@ -57,6 +59,36 @@ function ask(url: URL, credentials: Credentials, body: string): Promise<unknown>
     });
     message.end(body);
   });
+}
+
+interface Asked {
+  agent: string;
+  /** PEM. */
+  key: string;
+  present: X509Certificate;
+  nowMs: number;
+}
+
+/** The certificate (PEM) of an answer. Throws renewal_failed where it is not the one that was asked for, or not of use. */
+export function judgeAnswer(answer: unknown, { agent, key, present, nowMs }: Asked): string {
+  const refuse = (why: string, cause?: unknown) =>
+    clientError("renewal_failed", `The broker's answer cannot be used: ${why}. The present certificate goes on.`, {
+      cause,
+    });
+  const { agent_id, certificate } = (typeof answer === "object" ? { ...answer } : {}) as Record<string, unknown>;
+  if (typeof certificate !== "string") throw refuse("it has no certificate");
+  if (agent_id !== agent) throw refuse(`the certificate is for ${String(agent_id)}`);
+  let x509: X509Certificate;
+  try {
+    x509 = new X509Certificate(certificate);
+  } catch (cause) {
+    throw refuse("the certificate cannot be read", cause);
+  }
+  if (!x509.checkPrivateKey(createPrivateKey(key))) throw refuse("the certificate is for another key");
+  if (x509.validToDate <= present.validToDate)
+    throw refuse("the certificate does not last longer than the present one");
+  if (x509.validFromDate.getTime() > nowMs + clockSkewMs) throw refuse("the certificate is not valid yet");
+  return certificate;
 }
 
 export interface RenewalEvents {
@@ -132,21 +164,30 @@ export class Renewal {
     }
   }
 
+  /** The files hold a newer certificate of this agent: another process has renewed it. */
+  async #findRenewed(): Promise<Identity | undefined> {
+    const pair = await readPair(this.#files);
+    if (pair === undefined) return undefined;
+    const [its, present] = [new X509Certificate(pair.cert), this.#certificate()];
+    return its.subject === present.subject && its.validToDate > present.validToDate ? pair : undefined;
+  }
+
   async #obtain(): Promise<{ credentials: Credentials; certificate: X509Certificate }> {
+    const identity = (await this.#findRenewed()) ?? (await this.#ask());
+    return { credentials: { ...this.#credentials, ...identity }, certificate: new X509Certificate(identity.cert) };
+  }
+
+  async #ask(): Promise<Identity> {
     const agent = decodeURIComponent(this.#url.pathname.split("/").at(-2) ?? "");
     const { key, csr } = await makeKeyAndRequest(agent);
-    await draftKey(this.#files, key).catch((cause: unknown) => {
+    await tryFiles(this.#files, key).catch((cause: unknown) => {
       throw clientError("renewal_failed", undefined, { cause });
     });
     const answer = await ask(this.#url, this.#credentials, JSON.stringify({ csr }));
-    const issued = typeof answer === "object" && answer !== null && "certificate" in answer ? answer.certificate : "";
-    const cert = String(issued);
-    try {
-      const certificate = new X509Certificate(cert);
-      await writeIdentity(this.#files, { cert, key });
-      return { credentials: { ...this.#credentials, cert, key }, certificate };
-    } catch (cause) {
+    const cert = judgeAnswer(answer, { agent, key, present: this.#certificate(), nowMs: Date.now() });
+    await writeIdentity(this.#files, { cert, key }).catch((cause: unknown) => {
       throw clientError("renewal_failed", undefined, { cause });
-    }
+    });
+    return { cert, key };
   }
 }
