@@ -221,9 +221,8 @@ export class AgentObject extends DurableObject<ObjectEnv> {
   }
 
   /** A session became live, or ended. */
-  sessionChanged({ session_id, peer, live, capability }: SessionNotice): void {
-    if (live) this.#store.liveSession(session_id, peer, capability);
-    else this.#relay.forget(session_id);
+  sessionChanged(notice: SessionNotice): Promise<void> {
+    return this.#relay.changed(notice);
   }
 
   presence(): { connected: boolean } {

@@ -1,5 +1,6 @@
 // The relay between an agent's connection and its sessions: which agent a session is with, whether there may be one more, and
 // lines there and answers back. It may lose any frame; it says so, and the client attaches again (A5).
+import { isLive } from "../protocol/session/states.ts";
 import { errorLine } from "../protocol/wire/codec.ts";
 import { type ErrorReason, errorBody } from "../protocol/wire/errors.ts";
 import { Uuid } from "../protocol/wire/ids.ts";
@@ -8,6 +9,8 @@ import type { Router } from "./agent-router.ts";
 import type { AgentStore } from "./agent-store.ts";
 import type { ObjectEnv } from "./env.ts";
 import { freshId } from "./fresh-id.ts";
+import type { SessionNotice } from "./rpc.ts";
+import type { SessionFacts } from "./session-history.ts";
 import type { SessionObject } from "./session-object.ts";
 import { closeSocket, type SocketFacts, say } from "./sockets.ts";
 
@@ -21,6 +24,8 @@ export class Relay {
   readonly #sessions = new Map<string, DurableObjectStub<SessionObject>>();
   /** Sessions for which an agent is being found: what else comes of them waits. */
   readonly #routing = new Map<string, Promise<void>>();
+  /** Sessions that are asked how they stand, each by its newest notice. */
+  readonly #asking = new Map<string, SessionNotice>();
 
   constructor(ctx: DurableObjectState, env: ObjectEnv, store: AgentStore, router: Router) {
     this.#ctx = ctx;
@@ -59,6 +64,30 @@ export class Relay {
   ): Promise<void> {
     const ids = this.#store.sessionIds();
     await Promise.all(ids.map((id) => this.#session(account, id).expel(agent, code, reason, fingerprints)));
+  }
+
+  /**
+   * A session became live, or ended. Notices may overtake each other, and an end must not be undone by what is older: one that is not
+   * on the list, where it was put when it was offered or accepted, is asked how it stands now.
+   * @throws when it cannot be asked; the session tells again
+   */
+  async changed(notice: SessionNotice): Promise<void> {
+    const { account, session_id, peer, live, capability } = notice;
+    this.#asking.delete(session_id);
+    if (!live) return this.forget(session_id);
+    if (this.#store.hasSession(session_id)) return this.#store.liveSession(session_id, peer, capability);
+    this.#asking.set(session_id, notice);
+    let facts: SessionFacts | undefined;
+    try {
+      facts = await this.#session(account, session_id).describe();
+      // A notice that came meanwhile has decided, or asks for itself.
+      if (this.#asking.get(session_id) !== notice) return;
+    } finally {
+      if (this.#asking.get(session_id) === notice) this.#asking.delete(session_id);
+      // It may be broken, or for a session that is over: the next one that needs it makes its own.
+      this.#sessions.delete(session_id);
+    }
+    if (facts !== undefined && isLive(facts.state)) this.#store.liveSession(session_id, peer, capability);
   }
 
   /** The session is over, or never was. */

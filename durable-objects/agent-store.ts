@@ -101,6 +101,11 @@ export class AgentStore {
     return rows.map(({ session_id }) => session_id);
   }
 
+  hasSession(session_id: string): boolean {
+    if (!this.#exists) return false;
+    return this.#sql.exec("SELECT 1 FROM sessions WHERE session_id = ?", session_id).toArray().length > 0;
+  }
+
   /** The other agent of a session on the list, where that is known. */
   peerOf(session_id: string): string | undefined {
     if (!this.#exists) return undefined;

@@ -24,6 +24,7 @@ export interface Answer {
 
 /** What an `AgentObject` keeps of a session. */
 export interface SessionNotice {
+  account: string;
   session_id: string;
   peer: string;
   /** active or closing; else it is taken off the list. */

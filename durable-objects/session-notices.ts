@@ -59,6 +59,7 @@ export async function tellState(
   const row = { account, id: session_id, initiator, responder, state, createdAt: created_at, at: Date.now(), usage };
   const listed = ([0, 1] as const).map((side) =>
     env.AGENTS.getByName(`${account}/${agents[side]}`).sessionChanged({
+      account,
       session_id,
       peer: agents[otherSide(side)],
       live: isLive(state),
