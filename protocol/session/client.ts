@@ -1,72 +1,22 @@
 // The client half of a session, as (event) → lines to send and events for the application. No clock, no dice, no I/O, no await.
 // The TypeScript SDK drives it; the Python and Ruby SDKs port it. It keeps what the broker has not acknowledged, and it
-// acknowledges what the application has taken (not what merely arrived), so that a slow application slows its peer down.
+// acknowledges what the application has taken (not what merely arrived), so that a slow application slows its peer down. Here are
+// the states and what moves between them; what is kept of the two streams is in client-outgoing.ts and client-incoming.ts.
 import { encode } from "../wire/codec.ts";
 import {
   type BrokerEnvelope,
-  type Capability,
   type DeliveredEnvelope,
   type FromBroker,
-  type FromClient,
   isDelivered,
-  type ResumeOutcome,
   type WorkData,
   type WorkType,
 } from "../wire/envelope.ts";
 import type { AgentId, Uuid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
-import { ReceiveStream, SendStream, type Span } from "./streams.ts";
-
-interface Outgoing extends Span {
-  line: string;
-}
-
-/**
- * offering, accepting: waiting for the broker's SESSION_ACCEPT · ready: accepted, and this connection is attached ·
- * resuming: accepted, SESSION_RESUME sent or to be sent · recovering: the same, without a memory of it · ended: no work will flow again.
- */
-export type ClientState =
-  | { name: "offering"; offer: FromClient<"SESSION_INIT">; asked: boolean }
-  | { name: "accepting"; accept: FromClient<"SESSION_ACCEPT">; asked: boolean }
-  | { name: "ready" }
-  | { name: "resuming"; asked: boolean }
-  | { name: "recovering"; asked: boolean }
-  | { name: "ended"; reason: string; detail: string };
-
-/** What the application hears. `work` comes in order and once. */
-export type ClientEvent =
-  | { kind: "accepted"; capabilities: Capability[] }
-  | { kind: "resumed" }
-  /**
-   * The `data` of TASK_REQUESTs that were stored while nothing the broker said was heard: if it refused one of them (T9), that is
-   * lost. Ask again for those that are open (A11).
-   */
-  | { kind: "unheard"; requests: readonly string[] }
-  /**
-   * Work through `sent` may have been taken in an earlier life; `requested` are tasks that this agent asked for then. closing: that
-   * life or the peer has closed the session; nothing more is to be said in it.
-   */
-  | { kind: "recovered"; sent: number; requested: readonly Uuid[]; closing: boolean }
-  | { kind: "work"; envelope: DeliveredEnvelope }
-  | { kind: "receipts"; stored: number; delivered: number }
-  | { kind: "flow"; paused: boolean }
-  | { kind: "fault"; fault: FromBroker<"ERROR"> }
-  | { kind: "ended"; reason: string; detail: string };
-
-/** What must outlive a client's process, so that the next one goes on with the session as after any disconnect (A2). */
-export interface Remembered {
-  session_id: Uuid;
-  peer: AgentId;
-  epoch: string;
-  /** The application has taken everything through this: nothing at or below it comes again. */
-  taken: number;
-  /** Of this end's own, the broker has stored everything through this … */
-  stored: number;
-  /** … and these are the exact lines of all that was queued after it, in order. */
-  lines: readonly string[];
-  /** Either side has closed it. */
-  isClosing: boolean;
-}
+import type { ClientEvent, ClientState, Remembered } from "./client-events.ts";
+import { mismatchDetail, outcomeDetail, remedyFor } from "./client-faults.ts";
+import { IncomingWork } from "./client-incoming.ts";
+import { OutgoingWork } from "./client-outgoing.ts";
 
 export class ClientSession {
   readonly session_id: Uuid;
@@ -74,23 +24,9 @@ export class ClientSession {
   #peer: AgentId;
   #state: ClientState;
   #epoch = "";
-  readonly #in = new ReceiveStream();
-  readonly #out = new SendStream<Outgoing>();
-  #limit = 0;
-  #delivered = 0;
-  /** The application has taken everything through this. */
-  #taken = 0;
-  #saidTaken = 0;
+  readonly #in = new IncomingWork();
+  readonly #out = new OutgoingWork();
   #paused = false;
-  #closeSeq: number | undefined;
-  /** Somebody else closed: the peer, or an earlier life. */
-  #isClosed = false;
-  /** The ids of the last work that came, by `seq` modulo the window. */
-  readonly #ids: Uuid[] = [];
-  /** The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1). */
-  #flying = 0;
-  /** What is acknowledged before an attachment is made again: its ERRORs may be lost. */
-  #unheard: Outgoing[] = [];
   /** The id of the SESSION_RESUME that waits for its answer. */
   #question: Uuid | undefined;
   readonly #mint: () => Uuid;
@@ -142,14 +78,11 @@ export class ClientSession {
     const { taken, stored, lines, isClosing } = memory;
     const session = new ClientSession(session_id, peer, { name: "resuming", asked: false }, mint);
     session.#epoch = epoch;
-    session.#in.last = taken;
-    session.#taken = taken;
-    session.#saidTaken = taken;
-    session.#isClosed = isClosing;
+    session.#in.recover(taken, isClosing);
     session.#out.startAfter(stored);
     for (const line of lines) {
       const { type, seq } = JSON.parse(line) as { type: WorkType; seq: number };
-      session.#queue(type, seq, line);
+      session.#out.queue(type, seq, line);
     }
     return session;
   }
@@ -162,10 +95,10 @@ export class ClientSession {
       session_id,
       peer: this.#peer,
       epoch: this.#epoch,
-      taken: this.#taken,
+      taken: this.#in.taken,
       stored: this.#out.acked,
       lines,
-      isClosing: this.#closeSeq !== undefined || this.#isClosed,
+      isClosing: this.#isClosing,
     };
   }
 
@@ -203,9 +136,14 @@ export class ClientSession {
    */
   get awaited(): string | undefined {
     if (this.#state.name !== "ready") return undefined;
-    const isDone = this.#out.waiting === 0 && this.#delivered >= this.#out.acked;
-    const isClosing = this.#closeSeq !== undefined || this.#isClosed;
-    return isDone && !isClosing ? undefined : `${this.#out.acked} ${this.#delivered} ${this.#taken}`;
+    const { acked, delivered, waiting } = this.#out;
+    const isDone = waiting === 0 && delivered >= acked;
+    return isDone && !this.#isClosing ? undefined : `${acked} ${delivered} ${this.#in.taken}`;
+  }
+
+  /** A side has closed. */
+  get #isClosing(): boolean {
+    return this.#out.isClosing || this.#in.isClosed;
   }
 
   /**
@@ -225,18 +163,13 @@ export class ClientSession {
   sendText(type: WorkType, id: Uuid, data: string, more: { in_reply_to?: Uuid; traceparent?: string } = {}): number {
     const seq = this.#out.next;
     const head = JSON.stringify({ type, id, session_id: this.session_id, seq, ...more });
-    this.#queue(type, seq, `${head.slice(0, -1)},"data":${data}}`);
+    this.#out.queue(type, seq, `${head.slice(0, -1)},"data":${data}}`);
     return seq;
-  }
-
-  #queue(type: WorkType, seq: number, line: string): void {
-    this.#out.append({ first: seq, last: seq, bytes: line.length, line });
-    if (type === "SESSION_CLOSE") this.#closeSeq = seq;
   }
 
   /** The application has taken everything through `seq`: it will be acknowledged with the next lines. */
   take(seq: number): void {
-    this.#taken = Math.max(this.#taken, seq);
+    this.#in.take(seq);
   }
 
   /** A connection is up: what comes next is INIT, ACCEPT or RESUME. */
@@ -262,7 +195,7 @@ export class ClientSession {
 
   /** A receipt waits for company (B3): call `lines("now")` within `limits.receiptDelayMs`. */
   get owesReceipt(): boolean {
-    return this.#state.name === "ready" && this.#taken > this.#saidTaken;
+    return this.#state.name === "ready" && this.#in.owed > 0;
   }
 
   /**
@@ -282,12 +215,14 @@ export class ClientSession {
       return [this.#resumeLine()];
     }
     if (state.name === "ended") return [];
-    const lines = this.#workLines();
-    const owed = this.#taken - this.#saidTaken;
+    const lines = this.#out.frame();
+    // What this end has taken is said once more after its SESSION_CLOSE, so that the broker can end the session (N7).
+    if (lines.length > 0 && this.#out.hasSentClose) this.#in.acknowledgeAgain();
+    const { owed, taken } = this.#in;
     const waits = receipts === "later" && lines.length === 0 && owed < limits.receiptMessagesMax;
     if (owed > 0 && !waits) {
-      this.#saidTaken = this.#taken;
-      lines.push(encode({ type: "MESSAGE_ACK", session_id: this.session_id, ack: this.#taken }));
+      this.#in.acknowledge();
+      lines.push(encode({ type: "MESSAGE_ACK", session_id: this.session_id, ack: taken }));
     }
     return lines;
   }
@@ -303,29 +238,9 @@ export class ClientSession {
       type: "SESSION_RESUME",
       id,
       session_id,
-      ack: this.#taken,
+      ack: this.#in.taken,
       data: { epoch: this.#epoch, received: this.#in.last, first: this.#out.acked + 1, next: this.#out.next },
     });
-  }
-
-  #workLines(): string[] {
-    if (this.#flying > this.#out.acked) return [];
-    const lines: string[] = [];
-    let bytes = 0;
-    for (const { first, line } of this.#out.spans) {
-      if (first <= this.#out.sent) continue;
-      bytes += line.length * 3 + 1;
-      // Half of a frame stays free for acknowledgements and other sessions.
-      const full = lines.length >= limits.frameEnvelopesMax / 2 || bytes > limits.frameBytesMax / 2;
-      if (first > this.#limit || (full && lines.length > 0)) break;
-      lines.push(line);
-    }
-    if (lines.length === 0) return lines;
-    this.#out.sent += lines.length;
-    // What this end has taken is said once more after its SESSION_CLOSE, so that the broker can end the session (N7).
-    if (this.#closeSeq !== undefined && this.#out.sent >= this.#closeSeq) this.#saidTaken = -1;
-    this.#flying = this.#out.sent;
-    return lines;
   }
 
   /** One envelope of the broker's for this session. */
@@ -362,24 +277,17 @@ export class ClientSession {
   }
 
   #receiveWork(envelope: DeliveredEnvelope): ClientEvent[] {
-    const verdict = this.#in.judge(envelope.seq);
-    const slot = envelope.seq % limits.windowMessages;
-    if (verdict === "duplicate") {
-      // A6: what is sent again has the same id. Another one is another history, of a storage that was put back behind our backs.
-      const isRecent = envelope.seq > this.#in.last - limits.windowMessages;
-      const known = isRecent ? this.#ids[slot] : undefined;
-      if (known !== undefined && known !== envelope.id) return this.#end("stream_mismatch", mismatchDetail);
-      this.#saidTaken = Math.min(this.#saidTaken, this.#taken - 1);
-      return [];
+    switch (this.#in.receive(envelope)) {
+      case "next":
+        return [{ kind: "work", envelope }];
+      case "duplicate":
+        return [];
+      case "gap":
+        this.#reattachOnce();
+        return [];
+      case "mismatch":
+        return this.#end("stream_mismatch", mismatchDetail);
     }
-    if (verdict === "gap") {
-      this.#reattachOnce();
-      return [];
-    }
-    this.#in.last = envelope.seq;
-    this.#ids[slot] = envelope.id;
-    if (envelope.type === "SESSION_CLOSE") this.#isClosed = true;
-    return [{ kind: "work", envelope }];
   }
 
   #accepted(envelope: FromBroker<"SESSION_ACCEPT">): ClientEvent[] {
@@ -401,12 +309,10 @@ export class ClientSession {
       return [...receipts, ...this.#end(`resume_${data.outcome}`, outcomeDetail[data.outcome])];
     this.#state = { name: "ready" };
     this.#out.rewind(data.received);
-    this.#flying = 0;
     this.#paused = false;
+    const unheard = this.#out.tellUnheard();
     // Once a side has closed, nothing more is asked: every task ends with the session.
-    const isClosing = this.#closeSeq !== undefined || this.#isClosed;
-    const requests = isClosing ? [] : this.#unheard.flatMap(({ line }) => requestIn(line));
-    this.#unheard = [];
+    const requests = this.#isClosing ? [] : unheard;
     return [...receipts, { kind: "resumed" }, ...(requests.length > 0 ? [{ kind: "unheard", requests } as const] : [])];
   }
 
@@ -414,65 +320,36 @@ export class ClientSession {
     if (data.outcome !== "resumed") return this.#end(`resume_${data.outcome}`, outcomeDetail[data.outcome]);
     const { epoch = "", received, delivered, taken = 0, sent = taken, requested = [] } = data;
     this.#epoch = epoch;
-    this.#out.startAfter(received);
-    this.#in.last = taken;
-    this.#taken = taken;
-    this.#saidTaken = taken;
-    this.#delivered = delivered;
-    this.#limit = limit;
-    this.#isClosed = data.state === "closing";
+    this.#out.recover(received, delivered, limit);
+    this.#in.recover(taken, data.state === "closing");
     this.#state = { name: "ready" };
-    return [{ kind: "recovered", sent, requested, closing: this.#isClosed }];
+    return [{ kind: "recovered", sent, requested, closing: this.#in.isClosed }];
   }
 
   #receipts(stored: number, delivered: number, limit: number): ClientEvent[] {
-    const before = this.#out.acked + this.#delivered;
-    const done = this.#out.acknowledge(stored);
-    if (this.#state.name === "resuming") this.#unheard.push(...done);
-    this.#delivered = Math.max(this.#delivered, delivered);
-    this.#limit = Math.max(this.#limit, limit);
-    if (this.#out.acked + this.#delivered === before) return [];
-    return [{ kind: "receipts", stored: this.#out.acked, delivered: this.#delivered }];
+    const hasMoved = this.#out.receipt(stored, delivered, limit, this.#state.name !== "resuming");
+    return hasMoved ? [{ kind: "receipts", stored: this.#out.acked, delivered: this.#out.delivered }] : [];
   }
 
   #fault(fault: FromBroker<"ERROR">): ClientEvent[] {
-    switch (fault.data.reason) {
-      case "too_many_lookups":
-      case "relay_lost":
-        // The question itself may be what was lost: it is asked again, whatever it was.
+    const { reason, detail } = fault.data;
+    switch (remedyFor(reason, this.#state.name)) {
+      case "ask":
         this.reattach();
-        return [{ kind: "fault", fault }];
-      case "session_not_attached":
-      case "sequence_gap":
-      case "ack_beyond":
-      case "flow_control":
-        // All of them say the same: what is on the way is not what the broker expects. Attach again, from where it stands.
+        break;
+      case "attach":
         this.#reattachOnce();
-        return [{ kind: "fault", fault }];
-      case "session_exists":
-      case "self_session":
-      case "too_many_sessions":
-        // They refuse INIT or ACCEPT. Once the session is open the question was a late copy, and its answer is about nothing.
-        if (this.#state.name !== "offering" && this.#state.name !== "accepting") return [{ kind: "fault", fault }];
-        return this.#end(fault.data.reason, fault.data.detail);
-      case "session_not_pending":
-        // An earlier life of this agent had accepted it already: this one asks where that came to (A8).
-        if (this.#state.name !== "accepting") return [{ kind: "fault", fault }];
-        if (this.#out.next > 1) return this.#end(fault.data.reason, fault.data.detail);
+        break;
+      case "recover":
+        if (this.#out.next > 1) return this.#end(reason, detail);
         this.#state = { name: "recovering", asked: false };
         return [];
-      case "session_unknown":
-      case "session_closed":
-      case "session_damaged":
-      // An envelope that the broker cannot take stops the stream: nothing after it would ever be in sequence.
-      case "invalid_envelope":
-      case "envelope_too_large":
-      case "too_deep":
-      case "from_mismatch":
-        return this.#end(fault.data.reason, fault.data.detail);
-      default:
-        return [{ kind: "fault", fault }];
+      case "end":
+        return this.#end(reason, detail);
+      case "none":
+        break;
     }
+    return [{ kind: "fault", fault }];
   }
 
   #end(reason: string, detail: string): ClientEvent[] {
@@ -480,20 +357,3 @@ export class ClientSession {
     return [{ kind: "ended", reason, detail }];
   }
 }
-
-const requestHead = '{"type":"TASK_REQUEST"';
-
-/** The `data` of a TASK_REQUEST as this end wrote it, or nothing. */
-const requestIn = (line: string): string[] =>
-  line.startsWith(requestHead) ? [line.slice(line.indexOf(',"data":') + ',"data":'.length, -1)] : [];
-
-const mismatchDetail =
-  "The broker repeated a number with another envelope: its storage is an older one; the session cannot go on.";
-
-const outcomeDetail: Record<ResumeOutcome, string> = {
-  resumed: "",
-  closed: "The session is closed. What was acknowledged before is stored.",
-  unknown: "The broker does not know the session.",
-  gap: "The broker and this client do not agree on what was sent; the session cannot go on without losing something.",
-  epoch_mismatch: "The session was restored from older storage; it cannot go on without losing something.",
-};

@@ -1,7 +1,8 @@
 // An echo agent over the bare client half that makes one mistake, named by its argument: the kit must find it, and say the rule.
 import { readFileSync } from "node:fs";
 import { WebSocket } from "ws";
-import { type ClientEvent, ClientSession } from "../../protocol/session/client.ts";
+import { ClientSession } from "../../protocol/session/client.ts";
+import type { ClientEvent } from "../../protocol/session/client-events.ts";
 import { decodeBrokerFrame, encode, packFrames } from "../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, DeliveredEnvelope } from "../../protocol/wire/envelope.ts";
 import { isFinalClose } from "../../protocol/wire/errors.ts";

@@ -1,7 +1,8 @@
 // Our own client half under fuzz: a broker that says anything its schemas allow. It never throws, tells the application work in
 // order and once, and what it sends is always an envelope of ours.
 import fc from "fast-check";
-import { type ClientEvent, ClientSession } from "../../protocol/session/client.ts";
+import { ClientSession } from "../../protocol/session/client.ts";
+import type { ClientEvent } from "../../protocol/session/client-events.ts";
 import { decodeBrokerFrame, decodeClientLine } from "../../protocol/wire/codec.ts";
 import type { FromBroker } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";

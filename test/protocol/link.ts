@@ -1,7 +1,8 @@
 // A link of real halves in memory: one BrokerSession, two ClientSessions, a store that outlives the broker's memory.
 // Time and dice are the test's. It carries out effects exactly as `SessionObject` does.
 import { BrokerSession } from "../../protocol/session/broker.ts";
-import { type ClientEvent, ClientSession } from "../../protocol/session/client.ts";
+import { ClientSession } from "../../protocol/session/client.ts";
+import type { ClientEvent } from "../../protocol/session/client-events.ts";
 import type { Effect, Output } from "../../protocol/session/effects.ts";
 import { otherSide } from "../../protocol/session/tasks.ts";
 import { conformClient, decodeBrokerFrame } from "../../protocol/wire/codec.ts";

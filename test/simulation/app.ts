@@ -1,6 +1,6 @@
 // An application: says things, gives tasks and does them, is slow, closes. What it does is drawn from its plan; when trouble is
 // over it finishes what is open. It keeps its own books only to know what it may do next; the oracle keeps others.
-import type { ClientEvent } from "../../protocol/session/client.ts";
+import type { ClientEvent } from "../../protocol/session/client-events.ts";
 import type { DeliveredEnvelope } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";
 import type { SessionMemory } from "../../sdk/typescript/src/journal-records.ts";

@@ -1,6 +1,7 @@
 // One life of one agent: its connections, its client half driven as the SDK drives it (reconnects with jitter, attaches again after L15,
 // keeps receipts back, holds after a lost relay), and its application.
-import type { ClientEvent, ClientSession } from "../../protocol/session/client.ts";
+import type { ClientSession } from "../../protocol/session/client.ts";
+import type { ClientEvent } from "../../protocol/session/client-events.ts";
 import { decodeBrokerFrame, encode, packFrames } from "../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, WorkType } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";

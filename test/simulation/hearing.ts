@@ -1,6 +1,6 @@
 // The half of the oracle that judges what applications say and hear, against books of what is durable. Each method is told of one
 // thing that happened, and throws a Violation that names the invariant.
-import type { ClientEvent } from "../../protocol/session/client.ts";
+import type { ClientEvent } from "../../protocol/session/client-events.ts";
 import { otherSide, type Side } from "../../protocol/session/tasks.ts";
 import type { DeliveredEnvelope } from "../../protocol/wire/envelope.ts";
 import type { SessionMemory } from "../../sdk/typescript/src/journal-records.ts";

@@ -1,6 +1,7 @@
 // One session from its offer to its end: two agents, the wires, the session's object, and an oracle that looks on. First trouble,
 // for some steps; then the network heals, and everything must come to its end within bounds.
-import { ClientSession, type Remembered } from "../../protocol/session/client.ts";
+import { ClientSession } from "../../protocol/session/client.ts";
+import type { Remembered } from "../../protocol/session/client-events.ts";
 import { redriveOf } from "../../protocol/session/redrive.ts";
 import type { FromBroker } from "../../protocol/wire/envelope.ts";
 import { limits } from "../../protocol/wire/limits.ts";

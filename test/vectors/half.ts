@@ -1,5 +1,6 @@
 // The client half as the vectors see it: steps are done, answers are plain values. Both the writer and the test go through here.
-import { type ClientEvent, ClientSession } from "../../protocol/session/client.ts";
+import { ClientSession } from "../../protocol/session/client.ts";
+import type { ClientEvent } from "../../protocol/session/client-events.ts";
 import { decodeBrokerFrame } from "../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, FromBroker, WorkType } from "../../protocol/wire/envelope.ts";
 import type { Facts, HeardEvent, Memory, SessionCase, Start, Step } from "./session-steps.ts";

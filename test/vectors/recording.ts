@@ -1,5 +1,6 @@
 // A client half that writes down what is done to it, and what it answers, as a vector. Whoever drives it notices nothing.
-import { ClientSession, type Remembered } from "../../protocol/session/client.ts";
+import { ClientSession } from "../../protocol/session/client.ts";
+import type { Remembered } from "../../protocol/session/client-events.ts";
 import { encode } from "../../protocol/wire/codec.ts";
 import type { BrokerEnvelope } from "../../protocol/wire/envelope.ts";
 import type { Halves } from "../simulation/world.ts";

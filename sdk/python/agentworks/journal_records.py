@@ -24,7 +24,7 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Set
 
 from .error import client_error
-from .protocol.client import Remembered
+from .protocol.client_events import Remembered
 from .protocol.codec import Fault, decode_broker_line, encode
 from .protocol.envelope import Envelope, is_count
 from .protocol.ids import is_agent_id, is_uuid

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional
 
 from .inbox import Slot
 from .journal import Journal
-from .protocol.client import Remembered
+from .protocol.client_events import Remembered
 from .protocol.envelope import Envelope
 
 

@@ -10,7 +10,8 @@ from typing import Any, Dict, List
 
 from agentworks import new_id
 from agentworks.protocol import codec
-from agentworks.protocol.client import ClientSession, Event
+from agentworks.protocol.client import ClientSession
+from agentworks.protocol.client_events import Event
 
 from .fixtures import AgentTest, soon
 from .server import Server

@@ -10,7 +10,8 @@ from typing import Any, Dict, Iterator, List, Tuple, cast
 
 from agentworks import AgentworksError
 from agentworks.journal_records import JournalMemory, Owner, SessionMemory
-from agentworks.protocol import client, codec
+from agentworks.protocol import client_events, codec
+from agentworks.protocol.client import ClientSession
 from agentworks.protocol.envelope import Envelope
 from agentworks.socket import HEARTBEAT
 
@@ -43,17 +44,17 @@ class Half:
     def _mint(self) -> str:
         return self.ids.pop(0)
 
-    def _begin(self, start: Dict[str, Any]) -> client.ClientSession:
+    def _begin(self, start: Dict[str, Any]) -> ClientSession:
         how = start.pop("as")
         if how == "accept":
-            return client.ClientSession.accept(_line(start["offer"]), self._mint)
+            return ClientSession.accept(_line(start["offer"]), self._mint)
         if how == "recover":
-            return client.ClientSession.recover(start["session_id"], start["peer"], self._mint)
+            return ClientSession.recover(start["session_id"], start["peer"], self._mint)
         if how == "recall":
             lines = [codec.encode(line) for line in start.pop("lines")]
-            return client.ClientSession.recall(client.Remembered(lines=lines, **start), self._mint)
+            return ClientSession.recall(client_events.Remembered(lines=lines, **start), self._mint)
         metadata = codec.encode(start.pop("metadata")) if "metadata" in start else None
-        return client.ClientSession.offer(start.pop("session_id"), start.pop("to", None), metadata, self._mint, **start)
+        return ClientSession.offer(start.pop("session_id"), start.pop("to", None), metadata, self._mint, **start)
 
     def do(self, step: Dict[str, Any]) -> Dict[str, Any]:
         """The same step, with what came of it."""
@@ -101,14 +102,14 @@ def _line(envelope: Dict[str, Any]) -> Envelope:
     return decoded
 
 
-def _heard(event: client.Event) -> Dict[str, Any]:
-    if isinstance(event, client.Work):
+def _heard(event: client_events.Event) -> Dict[str, Any]:
+    if isinstance(event, client_events.Work):
         return {"kind": event.kind, "seq": event.envelope["seq"]}
-    if isinstance(event, client.Faulted):
+    if isinstance(event, client_events.Faulted):
         return {"kind": event.kind, "reason": event.fault["data"]["reason"]}
-    if isinstance(event, client.Unheard):
+    if isinstance(event, client_events.Unheard):
         return {"kind": event.kind, "requests": [json.loads(data) for data in event.requests]}
-    if isinstance(event, client.Ended):
+    if isinstance(event, client_events.Ended):
         return {"kind": event.kind, "reason": event.reason}
     return {"kind": event.kind, **event._asdict()}
 

@@ -1,6 +1,6 @@
 // What a journal says: its records, how they read as lines, and what all of them together remember. Pure: files are the business
 // of `journal.ts`, so that every order of records and every damage can be tried here.
-import type { Remembered } from "../../../protocol/session/client.ts";
+import type { Remembered } from "../../../protocol/session/client-events.ts";
 import { decodeBrokerFrame } from "../../../protocol/wire/codec.ts";
 import { type FromBroker, isWork } from "../../../protocol/wire/envelope.ts";
 import { AgentId, Uuid } from "../../../protocol/wire/ids.ts";

@@ -1,6 +1,6 @@
 // What one session notes in the journal of its agent, in the session's own words. It decides what a record says; when it is said
 // is the session's business, and the file is the journal's.
-import type { Remembered } from "../../../protocol/session/client.ts";
+import type { Remembered } from "../../../protocol/session/client-events.ts";
 import type { DeliveredEnvelope } from "../../../protocol/wire/envelope.ts";
 import type { Uuid } from "../../../protocol/wire/ids.ts";
 import type { Journal } from "./journal.ts";

@@ -2,153 +2,39 @@
 no await.
 
 It keeps what the broker has not acknowledged, and it acknowledges what the application has taken (not what merely
-arrived), so that a slow application slows its peer down. It is a port of protocol/session/client.ts; the same vectors
-go through both.
+arrived), so that a slow application slows its peer down. Here are the states and what moves between them; what is kept
+of the two streams is in client_outgoing.py and client_incoming.py. It is a port of protocol/session/client.ts; the same
+vectors go through both.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Callable, ClassVar, Dict, List, Literal, NamedTuple, Optional, Sequence, Union
+from typing import Callable, List, Literal, Optional, Sequence
 
-from .codec import encode, units
-from .envelope import Capability, Envelope, is_delivered
-from .limits import FRAME_BYTES_MAX, FRAME_ENVELOPES_MAX, RECEIPT_MESSAGES_MAX, WINDOW_MESSAGES
-from .streams import Outgoing, ReceiveStream, SendStream
-
-#: offering, accepting: waiting for the broker's SESSION_ACCEPT · ready: accepted, and this connection is attached ·
-#: resuming: accepted, SESSION_RESUME sent or to be sent · recovering: the same, without a memory of it · ended: no work
-#: will flow again.
-StateName = Literal["offering", "accepting", "ready", "resuming", "recovering", "ended"]
+from .client_events import (
+    Accepted,
+    Ended,
+    Event,
+    Faulted,
+    Flow,
+    Receipts,
+    Recovered,
+    Remembered,
+    Resumed,
+    StateName,
+    Unheard,
+    Work,
+)
+from .client_faults import mismatch_detail, outcome_details, remedy_for
+from .client_incoming import IncomingWork
+from .client_outgoing import OutgoingWork
+from .codec import encode
+from .envelope import Envelope, is_delivered
+from .limits import RECEIPT_MESSAGES_MAX
 
 #: "later": a receipt goes only with work, or when it covers many messages (B3).
 WhenReceipts = Literal["now", "later"]
-
-
-class Accepted(NamedTuple):
-    """The session is open."""
-
-    capabilities: List[Capability]
-    kind: ClassVar[str] = "accepted"
-
-
-class Resumed(NamedTuple):
-    """Attached again, from where it stood."""
-
-    kind: ClassVar[str] = "resumed"
-
-
-class Unheard(NamedTuple):
-    """The ``data`` of TASK_REQUESTs, as JSON text, that were stored while nothing the broker said was heard: if it
-    refused one of them (T9), that is lost. Ask again for those that are open (A11)."""
-
-    requests: List[str]
-    kind: ClassVar[str] = "unheard"
-
-
-class Recovered(NamedTuple):
-    """Work through ``sent`` may have been taken in an earlier life; ``requested`` are tasks that this agent asked for
-    then. ``closing``: that life or the peer has closed the session; nothing more is to be said in it."""
-
-    sent: int
-    requested: List[str]
-    closing: bool
-    kind: ClassVar[str] = "recovered"
-
-
-class Work(NamedTuple):
-    """One envelope of the peer's stream: in order, and once."""
-
-    envelope: Envelope
-    kind: ClassVar[str] = "work"
-
-
-class Receipts(NamedTuple):
-    """Of this agent's own stream: stored through here, taken by the peer through here."""
-
-    stored: int
-    delivered: int
-    kind: ClassVar[str] = "receipts"
-
-
-class Flow(NamedTuple):
-    """The broker asked to pause, or to go on. Advice."""
-
-    paused: bool
-    kind: ClassVar[str] = "flow"
-
-
-class Faulted(NamedTuple):
-    """The broker sent ERROR, and the session goes on."""
-
-    fault: Envelope
-    kind: ClassVar[str] = "fault"
-
-
-class Ended(NamedTuple):
-    """No work will flow again."""
-
-    reason: str
-    detail: str
-    kind: ClassVar[str] = "ended"
-
-
-Event = Union[Accepted, Resumed, Unheard, Recovered, Work, Receipts, Flow, Faulted, Ended]
-
-_outcome_details: Dict[str, str] = {
-    "closed": "The session is closed. What was acknowledged before is stored.",
-    "unknown": "The broker does not know the session.",
-    "gap": "The broker and this client do not agree on what was sent; the session cannot go on without loss.",
-    "epoch_mismatch": "The session was restored from older storage; it cannot go on without losing something.",
-}
-
-_request_head = '{"type":"TASK_REQUEST"'
-_data_mark = ',"data":'
-
-
-def _data_of(line: str) -> str:
-    """The ``data`` of a line of this end's own."""
-    return line[line.index(_data_mark) + len(_data_mark) : -1]
-
-
-_mismatch_detail = (
-    "The broker repeated a number with another envelope: its storage is an older one; the session cannot go on."
-)
-
-#: All of them say the same: what is on the way is not what the broker expects. Attach again, from where it stands.
-_out_of_step = frozenset({"session_not_attached", "sequence_gap", "ack_beyond", "flow_control"})
-#: They refuse INIT or ACCEPT. Once the session is open the question was a late copy, and its answer is about nothing.
-_never_opened = frozenset({"session_exists", "self_session", "too_many_sessions"})
-#: The session is gone; or an envelope that the broker cannot take stops the stream: nothing after it would ever be in
-#: sequence.
-_fatal = frozenset(
-    {
-        "session_unknown",
-        "session_closed",
-        "session_damaged",
-        "invalid_envelope",
-        "envelope_too_large",
-        "too_deep",
-        "from_mismatch",
-    }
-)
-
-
-class Remembered(NamedTuple):
-    """What must outlive a client's process, so that the next one goes on with the session as after any disconnect
-    (A2)."""
-
-    session_id: str
-    peer: str
-    epoch: str
-    #: The application has taken everything through this: nothing at or below it comes again.
-    taken: int
-    #: Of this end's own, the broker has stored everything through this …
-    stored: int
-    #: … and these are the exact lines of all that was queued after it, in order.
-    lines: List[str]
-    #: Either side has closed it.
-    is_closing: bool
 
 
 class ClientSession:
@@ -164,15 +50,6 @@ class ClientSession:
         "_epoch",
         "_in",
         "_out",
-        "_limit",
-        "_delivered",
-        "_taken",
-        "_said_taken",
-        "_close_seq",
-        "_is_closing",
-        "_ids",
-        "_flying",
-        "_unheard",
         "_question",
         "_mint",
         "_middle",
@@ -191,23 +68,8 @@ class ClientSession:
         #: SESSION_INIT or SESSION_ACCEPT, until it is answered.
         self._opener = opener
         self._epoch = ""
-        self._in = ReceiveStream()
-        self._out = SendStream()
-        self._limit = 0
-        self._delivered = 0
-        #: The application has taken everything through this.
-        self._taken = 0
-        self._said_taken = 0
-        self._close_seq: Optional[int] = None
-        #: Either side has closed.
-        self._is_closing = False
-        #: The ids of the last work that came, by ``seq`` modulo the window.
-        self._ids: Dict[int, str] = {}
-        #: The last ``seq`` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next
-        #: (B1).
-        self._flying = 0
-        #: What is acknowledged before an attachment is made again: its ERRORs may be lost.
-        self._unheard: List[Outgoing] = []
+        self._in = IncomingWork()
+        self._out = OutgoingWork()
         #: The id of the SESSION_RESUME that waits for its answer.
         self._question: Optional[str] = None
         self._mint = mint
@@ -257,14 +119,10 @@ class ClientSession:
         both streams stood."""
         session = cls(memory.session_id, memory.peer, "resuming", "", mint)
         session._epoch = memory.epoch
-        session._in.last = memory.taken
-        session._taken = memory.taken
-        session._said_taken = memory.taken
-        session._is_closing = memory.is_closing
+        session._in.recover(memory.taken, memory.is_closing)
         session._out.start_after(memory.stored)
         for line in memory.lines:
-            head = json.loads(line)
-            session._queue(head["type"], head["seq"], line)
+            session._out.queue(json.loads(line)["type"], line)
         return session
 
     @property
@@ -272,7 +130,7 @@ class ClientSession:
         """What ``recall`` needs to go on from here."""
         lines = [outgoing.line for outgoing in self._out.waiting_lines]
         return Remembered(
-            self.session_id, self.peer, self._epoch, self._taken, self._out.acked, lines, self._is_closing
+            self.session_id, self.peer, self._epoch, self._in.taken, self._out.acked, lines, self._is_closing
         )
 
     @property
@@ -307,15 +165,20 @@ class ClientSession:
         out = self._out
         if self._state != "ready":
             return None
-        is_done = out.waiting == 0 and self._delivered >= out.acked
+        is_done = out.waiting == 0 and out.delivered >= out.acked
         if is_done and not self._is_closing:
             return None
-        return f"{out.acked} {self._delivered} {self._taken}"
+        return f"{out.acked} {out.delivered} {self._in.taken}"
+
+    @property
+    def _is_closing(self) -> bool:
+        """A side has closed."""
+        return self._out.is_closing or self._in.is_closed
 
     @property
     def owes_receipt(self) -> bool:
         """A receipt waits for company (B3): call ``lines("now")`` within RECEIPT_DELAY_MS."""
-        return self._state == "ready" and self._taken > self._said_taken
+        return self._state == "ready" and self._in.owed > 0
 
     def send(
         self, kind: str, id: str, data: str, in_reply_to: Optional[str] = None, traceparent: Optional[str] = None
@@ -330,19 +193,12 @@ class ClientSession:
         if traceparent is not None:
             more += f',"traceparent":{encode(traceparent)}'
         line = f'{{"type":"{kind}","id":"{id}{self._middle}{seq}{more},"data":{data}}}'
-        self._queue(kind, seq, line)
+        self._out.queue(kind, line)
         return seq
-
-    def _queue(self, kind: str, seq: int, line: str) -> None:
-        self._out.append(units(line), line)
-        if kind == "SESSION_CLOSE":
-            self._close_seq = seq
-            self._is_closing = True
 
     def take(self, seq: int) -> None:
         """The application has taken everything through ``seq``: it will be acknowledged with the next lines."""
-        if seq > self._taken:
-            self._taken = seq
+        self._in.take(seq)
 
     def connected(self) -> None:
         """A connection is up: what comes next is INIT, ACCEPT or RESUME."""
@@ -363,11 +219,15 @@ class ClientSession:
     def lines(self, receipts: WhenReceipts = "now") -> List[str]:
         """The lines to send now, at most one frame of work. Call it after every event, and send what it gives."""
         if self._state == "ready":
-            lines = self._work_lines()
-            owed = self._taken - self._said_taken
+            lines = self._out.frame()
+            # What this end has taken is said once more after its SESSION_CLOSE, so that the broker can end the session
+            # (N7).
+            if lines and self._out.has_sent_close:
+                self._in.acknowledge_again()
+            owed = self._in.owed
             if owed > 0 and not (receipts == "later" and not lines and owed < RECEIPT_MESSAGES_MAX):
-                self._said_taken = self._taken
-                lines.append(f'{{"type":"MESSAGE_ACK","session_id":"{self.session_id}","ack":{self._taken}}}')
+                self._in.acknowledge()
+                lines.append(f'{{"type":"MESSAGE_ACK","session_id":"{self.session_id}","ack":{self._in.taken}}}')
             return lines
         if self._state == "ended" or self._asked:
             return []
@@ -381,32 +241,7 @@ class ClientSession:
             return encode({**head, "data": {"received": None}})
         out = self._out
         data = {"epoch": self._epoch, "received": self._in.last, "first": out.acked + 1, "next": out.next}
-        return encode({**head, "ack": self._taken, "data": data})
-
-    def _work_lines(self) -> List[str]:
-        out = self._out
-        lines: List[str] = []
-        if self._flying > out.acked or out.sent + 1 >= out.next:
-            return lines
-        size = 0
-        for outgoing in out.waiting_lines:
-            if outgoing.seq <= out.sent:
-                continue
-            size += outgoing.size * 3 + 1
-            # Half of a frame stays free for acknowledgements and other sessions (B2).
-            full = len(lines) >= FRAME_ENVELOPES_MAX // 2 or size > FRAME_BYTES_MAX // 2
-            if outgoing.seq > self._limit or (full and lines):
-                break
-            lines.append(outgoing.line)
-        if not lines:
-            return lines
-        out.sent += len(lines)
-        # What this end has taken is said once more after its SESSION_CLOSE, so that the broker can end the session
-        # (N7).
-        if self._close_seq is not None and out.sent >= self._close_seq:
-            self._said_taken = -1
-        self._flying = out.sent
-        return lines
+        return encode({**head, "ack": self._in.taken, "data": data})
 
     def receive(self, envelope: Envelope) -> Sequence[Event]:
         """One envelope of the broker's for this session."""
@@ -414,7 +249,8 @@ class ClientSession:
             return ()
         kind = envelope["type"]
         if is_delivered(envelope):
-            # Before it is known where the stream stands nothing of it can be taken: what comes too early comes again (N3, A8).
+            # Before it is known where the stream stands nothing of it can be taken: what comes too early comes again
+            # (N3, A8).
             return self._receive_work(envelope) if self._state in ("ready", "resuming") else ()
         data = envelope.get("data") or {}
         if kind == "MESSAGE_ACK":
@@ -436,24 +272,14 @@ class ClientSession:
         return ()
 
     def _receive_work(self, envelope: Envelope) -> Sequence[Event]:
-        seq: int = envelope["seq"]
-        verdict = self._in.judge(seq)
-        if verdict == "duplicate":
-            # A10: what is sent again has the same id. Another one is another history, of a storage that was put back
-            # behind our backs.
-            known = self._ids.get(seq % WINDOW_MESSAGES) if seq > self._in.last - WINDOW_MESSAGES else None
-            if known is not None and known != envelope["id"]:
-                return self._end("stream_mismatch", _mismatch_detail)
-            self._said_taken = min(self._said_taken, self._taken - 1)
-            return ()
+        verdict = self._in.receive(envelope)
+        if verdict == "next":
+            return (Work(envelope),)
+        if verdict == "mismatch":
+            return self._end("stream_mismatch", mismatch_detail)
         if verdict == "gap":
             self._reattach_once()
-            return ()
-        self._in.last = seq
-        self._ids[seq % WINDOW_MESSAGES] = envelope["id"]
-        if envelope["type"] == "SESSION_CLOSE":
-            self._is_closing = True
-        return (Work(envelope),)
+        return ()
 
     def _accepted(self, envelope: Envelope) -> Sequence[Event]:
         data = envelope["data"]
@@ -477,65 +303,44 @@ class ClientSession:
             return ()
         receipts = self._receipts(data["received"], data["delivered"], envelope["limit"])
         if outcome != "resumed":
-            return [*receipts, *self._end(f"resume_{outcome}", _outcome_details[outcome])]
+            return [*receipts, *self._end(f"resume_{outcome}", outcome_details[outcome])]
         self._state = "ready"
         self._out.rewind(data["received"])
-        self._flying = 0
         self.paused = False
+        unheard = self._out.tell_unheard()
         # Once a side has closed, nothing more is asked: every task ends with the session.
-        unheard = [] if self._is_closing else [outgoing.line for outgoing in self._unheard]
-        self._unheard = []
-        requests = [_data_of(line) for line in unheard if line.startswith(_request_head)]
+        requests = [] if self._is_closing else unheard
         return [*receipts, Resumed(), *([Unheard(requests)] if requests else [])]
 
     def _recovered(self, data: Envelope, limit: int) -> Sequence[Event]:
         outcome: str = data["outcome"]
         if outcome != "resumed":
-            return self._end(f"resume_{outcome}", _outcome_details[outcome])
+            return self._end(f"resume_{outcome}", outcome_details[outcome])
         taken: int = data.get("taken", 0)
         self._epoch = data.get("epoch", "")
-        self._out.start_after(data["received"])
-        self._in.last = taken
-        self._taken = taken
-        self._said_taken = taken
-        self._delivered = data["delivered"]
-        self._limit = limit
-        self._is_closing = data.get("state") == "closing"
+        self._out.recover(data["received"], data["delivered"], limit)
+        self._in.recover(taken, data.get("state") == "closing")
         self._state = "ready"
-        return [Recovered(data.get("sent", taken), data.get("requested", []), self._is_closing)]
+        return [Recovered(data.get("sent", taken), data.get("requested", []), self._in.is_closed)]
 
     def _receipts(self, stored: int, delivered: int, limit: int) -> Sequence[Event]:
         out = self._out
-        before = out.acked + self._delivered
-        done = out.acknowledge(stored)
-        if self._state == "resuming":
-            self._unheard.extend(done)
-        if delivered > self._delivered:
-            self._delivered = delivered
-        if limit > self._limit:
-            self._limit = limit
-        if out.acked + self._delivered == before:
-            return ()
-        return (Receipts(out.acked, self._delivered),)
+        has_moved = out.receipt(stored, delivered, limit, self._state != "resuming")
+        return (Receipts(out.acked, out.delivered),) if has_moved else ()
 
     def _fault(self, fault: Envelope) -> Sequence[Event]:
         reason: str = fault["data"]["reason"]
         detail: str = fault["data"]["detail"]
-        if reason in ("relay_lost", "too_many_lookups"):
-            # The question itself may be what was lost: it is asked again, whatever it was.
+        remedy = remedy_for(reason, self._state)
+        if remedy == "ask":
             self.reattach()
-        elif reason in _out_of_step:
+        elif remedy == "attach":
             self._reattach_once()
-        elif reason in _never_opened and self._state in ("offering", "accepting"):
-            return self._end(reason, detail)
-        elif reason == "session_not_pending" and self._state == "accepting":
-            # An earlier life of this agent had accepted it already: this one asks where that came to (A8).
-            if self._out.next > 1:
-                return self._end(reason, detail)
+        elif remedy == "recover" and self._out.next == 1:
             self._state = "recovering"
             self._asked = False
             return ()
-        elif reason in _fatal:
+        elif remedy in ("end", "recover"):
             return self._end(reason, detail)
         return (Faulted(fault),)
 

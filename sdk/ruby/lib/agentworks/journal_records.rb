@@ -2,7 +2,7 @@
 
 require 'json'
 require_relative 'error'
-require_relative 'protocol/client'
+require_relative 'protocol/client_events'
 require_relative 'protocol/codec'
 require_relative 'protocol/envelope'
 require_relative 'protocol/ids'

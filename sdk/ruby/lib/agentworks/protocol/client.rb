@@ -1,49 +1,22 @@
 # frozen_string_literal: true
 
 require 'json'
+require_relative 'client_events'
+require_relative 'client_faults'
+require_relative 'client_incoming'
+require_relative 'client_outgoing'
 require_relative 'codec'
 require_relative 'envelope'
 require_relative 'limits'
-require_relative 'streams'
 
 # The client half of a session, as (event) → lines to send and events for the application. No clock, no dice, no I/O.
 # It keeps what the broker has not acknowledged, and it acknowledges what the application has taken (not what merely arrived),
-# so that a slow application slows its peer down.
+# so that a slow application slows its peer down. Here are the states and what moves between them; what is kept of the two streams
+# is in client_outgoing.rb and client_incoming.rb.
 module Agentworks
   module Protocol
-    # What must outlive a client's process, so that the next one goes on with the session as after any disconnect (A2):
-    # the application has taken everything through `taken`; of this end's own, the broker has stored everything through `stored`, and `lines` are
-    # the exact lines of all that was queued after it, in order; closing: either side has closed it.
-    Remembered = Struct.new(:session_id, :peer, :epoch, :taken, :stored, :lines, :closing, keyword_init: true)
-
-    # States: offering, accepting: waiting for the broker's SESSION_ACCEPT · ready: accepted, and this connection is attached ·
-    # resuming: accepted, SESSION_RESUME sent or to be sent · recovering: the same, without a memory of it · ended: no work will
-    # flow again.
-    #
-    # Events are hashes with `kind`, what the application hears; `work` comes in order and once:
-    #   accepted {capabilities} · resumed · unheard {requests} · recovered {sent, requested, closing} · work {envelope} ·
-    #   receipts {stored, delivered} · flow {paused} · fault {fault} · ended {reason, detail}
-    # `requests` are the `data` of TASK_REQUESTs that were stored while nothing the broker said was heard: if it refused one of them
-    # (T9), that is lost. Ask again for those that are open (A11).
-    # Work through recovered's `sent` may have been taken in an earlier life; `requested` are tasks that this agent asked for then.
-    # closing: that life or the peer has closed the session; nothing more is to be said in it.
+    # One session of this agent. Its states and events: client_events.rb.
     class ClientSession
-      OUTCOME_DETAIL = {
-        'resumed' => '',
-        'closed' => 'The session is closed. What was acknowledged before is stored.',
-        'unknown' => 'The broker does not know the session.',
-        'gap' => 'The broker and this client do not agree on what was sent; the session cannot go on without losing something.',
-        'epoch_mismatch' => 'The session was restored from older storage; it cannot go on without losing something.'
-      }.freeze
-      MISMATCH_DETAIL =
-        'The broker repeated a number with another envelope: its storage is an older one; the session cannot go on.'
-      REQUEST_HEAD = '{"type":"TASK_REQUEST"'
-      DATA = ',"data":'
-      # Half of a frame stays free for acknowledgements and other sessions (B2).
-      WORK_LINES_MAX = Limits::FRAME_ENVELOPES_MAX / 2
-      WORK_BYTES_MAX = Limits::FRAME_BYTES_MAX / 2
-      private_constant :OUTCOME_DETAIL, :MISMATCH_DETAIL, :REQUEST_HEAD, :DATA, :WORK_LINES_MAX, :WORK_BYTES_MAX
-
       # Opens a session: the first line it gives out is SESSION_INIT.
       # @param peer [String, nil] nil: the broker finds an agent for `capability`
       # @param mint [#call] gives a fresh UUIDv7
@@ -89,23 +62,9 @@ module Agentworks
         @opening = question
         @asked = false
         @epoch = ''
-        @in = ReceiveStream.new
-        @out = SendStream.new
-        @limit = 0
-        @delivered = 0
-        # The application has taken everything through this.
-        @taken = 0
-        @said_taken = 0
+        @in = IncomingWork.new
+        @out = OutgoingWork.new
         @paused = false
-        @close_seq = nil
-        # Somebody else closed: the peer, or an earlier life.
-        @closed_elsewhere = false
-        # The ids of the last work that came, by `seq` modulo the window.
-        @ids = []
-        # The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1).
-        @flying = 0
-        # What is acknowledged before an attachment is made again: its ERRORs may be lost.
-        @unheard = []
         # The id of the SESSION_RESUME that waits for its answer.
         @question = nil
       end
@@ -114,8 +73,8 @@ module Agentworks
       # @return [Remembered] what `recall` needs to go on from here
       def remembered
         Remembered.new(
-          session_id: @session_id, peer: @peer, epoch: @epoch, taken: @taken, stored: @out.acked, lines: @out.waiting_lines.map(&:line),
-          closing: closing? ? true : false
+          session_id: @session_id, peer: @peer, epoch: @epoch, taken: @in.taken, stored: @out.acked, lines: @out.waiting_lines.map(&:line),
+          closing: closing?
         )
       end
 
@@ -149,8 +108,8 @@ module Agentworks
       def awaited
         return nil unless @state == :ready
 
-        done = @out.waiting.zero? && @delivered >= @out.acked
-        done && !closing? ? nil : [@out.acked, @delivered, @taken]
+        done = @out.waiting.zero? && @out.delivered >= @out.acked
+        done && !closing? ? nil : [@out.acked, @out.delivered, @in.taken]
       end
 
       # Queues one envelope. Never refuses: the caller bounds the backlog.
@@ -161,7 +120,7 @@ module Agentworks
         more = +''
         more << ",\"in_reply_to\":#{JSON.generate(in_reply_to)}" if in_reply_to
         more << ",\"traceparent\":#{JSON.generate(traceparent)}" if traceparent
-        queue(
+        @out.queue(
           type, "{\"type\":\"#{type}\",\"id\":\"#{id}\",\"session_id\":\"#{@session_id}\",\"seq\":#{seq}#{more},\"data\":#{data}}"
         )
         seq
@@ -169,7 +128,7 @@ module Agentworks
 
       # The application has taken everything through `seq`: it will be acknowledged with the next lines.
       def take(seq)
-        @taken = seq if seq > @taken
+        @in.take(seq)
       end
 
       # A connection is up: what comes next is INIT, ACCEPT or RESUME.
@@ -186,16 +145,14 @@ module Agentworks
 
       # A receipt waits for company (B3): call `lines(:now)` within RECEIPT_DELAY_MS.
       def owes_receipt?
-        @state == :ready && @taken > @said_taken
+        @state == :ready && @in.owed.positive?
       end
 
       # Whether `lines(:later)` would give nothing, now: not before an envelope of the broker's, or another event, has come.
       def waiting_for_broker?
         case @state
         when :ended then true
-        when :ready
-          @taken - @said_taken < Limits::RECEIPT_MESSAGES_MAX &&
-            (@flying > @out.acked || @out.sent + 1 >= @out.next || @out.sent >= @limit)
+        when :ready then @in.owed < Limits::RECEIPT_MESSAGES_MAX && @out.waiting_for_broker?
         else @asked
         end
       end
@@ -237,31 +194,27 @@ module Agentworks
 
       private
 
-      def queue(type, line)
-        @close_seq = @out.next if type == 'SESSION_CLOSE'
-        @out.append(line)
-      end
-
       def recall(remembered)
         @epoch = remembered.epoch
-        @taken = @said_taken = @in.last = remembered.taken
-        @closed_elsewhere = remembered.closing
+        @in.recover(remembered.taken, remembered.closing)
         @out.start_after(remembered.stored)
         remembered.lines.each do |line|
           head = JSON.parse(line)
           raise ArgumentError, "line #{head['seq']} does not follow #{@out.next - 1}" if head['seq'] != @out.next
 
-          queue(head['type'], line)
+          @out.queue(head['type'], line)
         end
       end
 
       def ready_lines(receipts)
-        lines = work_lines
-        owed = @taken - @said_taken
+        lines = @out.frame
+        # What this end has taken is said once more after its SESSION_CLOSE, so that the broker can end the session (N7).
+        @in.acknowledge_again if !lines.empty? && @out.sent_close?
+        owed = @in.owed
         waits = receipts == :later && lines.empty? && owed < Limits::RECEIPT_MESSAGES_MAX
         if owed.positive? && !waits
-          @said_taken = @taken
-          lines << "{\"type\":\"MESSAGE_ACK\",\"session_id\":\"#{@session_id}\",\"ack\":#{@taken}}"
+          @in.acknowledge
+          lines << "{\"type\":\"MESSAGE_ACK\",\"session_id\":\"#{@session_id}\",\"ack\":#{@in.taken}}"
         end
         lines
       end
@@ -272,55 +225,18 @@ module Agentworks
         return Codec.encode(head.merge('data' => { 'received' => nil })) if @state == :recovering
 
         data = { 'epoch' => @epoch, 'received' => @in.last, 'first' => @out.acked + 1, 'next' => @out.next }
-        Codec.encode(head.merge('ack' => @taken, 'data' => data))
-      end
-
-      def work_lines
-        lines = []
-        return lines if @flying > @out.acked
-
-        waiting = @out.waiting_lines
-        bytes = 0
-        (@out.sent - @out.acked).upto(waiting.length - 1) do |index|
-          outgoing = waiting[index]
-          bytes += outgoing.line.bytesize + 1
-          full = lines.length >= WORK_LINES_MAX || bytes > WORK_BYTES_MAX
-          break if outgoing.seq > @limit || (full && !lines.empty?)
-
-          lines << outgoing.line
-        end
-        return lines if lines.empty?
-
-        @out.sent += lines.length
-        # What this end has taken is said once more after its SESSION_CLOSE, so that the broker can end the session (N7).
-        @said_taken = -1 if @close_seq && @out.sent >= @close_seq
-        @flying = @out.sent
-        lines
+        Codec.encode(head.merge('ack' => @in.taken, 'data' => data))
       end
 
       def receive_work(envelope)
-        seq = envelope['seq']
-        case @in.judge(seq)
-        when :next
-          @in.last = seq
-          @ids[seq % Limits::WINDOW_MESSAGES] = envelope['id']
-          @closed_elsewhere = true if envelope['type'] == 'SESSION_CLOSE'
-          [{ kind: :work, envelope: envelope }]
-        when :duplicate then repeated(seq, envelope['id'])
-        else
+        case @in.receive(envelope)
+        when :next then [{ kind: :work, envelope: envelope }]
+        when :mismatch then finish('stream_mismatch', ClientFaults::MISMATCH_DETAIL)
+        when :gap
           reattach_once
           []
+        else []
         end
-      end
-
-      def repeated(seq, id)
-        # A6: what is sent again has the same id. Another one is another history, of a storage that was put back behind our backs (A10).
-        recent = seq > @in.last - Limits::WINDOW_MESSAGES
-        known = recent ? @ids[seq % Limits::WINDOW_MESSAGES] : nil
-        return finish('stream_mismatch', MISMATCH_DETAIL) if known && known != id
-
-        @said_taken = [@said_taken, @taken - 1].min
-        []
       end
 
       # As `reattach`, where one that is under way answers for what went wrong before it.
@@ -357,48 +273,35 @@ module Agentworks
 
         become_ready
         @out.rewind(data['received'])
-        @flying = 0
         @paused = false
+        unheard = @out.tell_unheard
         # Once a side has closed, nothing more is asked: every task ends with the session.
-        requests = closing? ? [] : @unheard.map { |outgoing| request_in(outgoing.line) }.compact
-        @unheard = []
+        requests = closing? ? [] : unheard
         events << { kind: :resumed }
         events << { kind: :unheard, requests: requests } unless requests.empty?
         events
       end
 
-      # @return [String, nil] the `data` of a TASK_REQUEST as this end wrote it
-      def request_in(line)
-        line[(line.index(DATA) + DATA.length)..-2] if line.start_with?(REQUEST_HEAD)
-      end
-
       # One side has closed.
       def closing?
-        @close_seq || @closed_elsewhere
+        @out.closing? || @in.closed?
       end
 
       def recovered(data, limit)
         return finish_by(data['outcome']) unless data['outcome'] == 'resumed'
 
         @epoch = data['epoch'] || ''
-        @out.start_after(data['received'])
-        @taken = @said_taken = @in.last = data['taken'] || 0
-        @delivered = data['delivered']
-        @limit = limit
-        @closed_elsewhere = data['state'] == 'closing'
+        taken = data['taken'] || 0
+        @out.recover(data['received'], data['delivered'], limit)
+        @in.recover(taken, data['state'] == 'closing')
         become_ready
-        [{ kind: :recovered, sent: data['sent'] || @taken, requested: data['requested'] || [], closing: @closed_elsewhere }]
+        [{ kind: :recovered, sent: data['sent'] || taken, requested: data['requested'] || [], closing: @in.closed? }]
       end
 
       def receipts(stored, delivered, limit)
-        before = @out.acked + @delivered
-        done = @out.acknowledge(stored)
-        @unheard.concat(done) if @state == :resuming
-        @delivered = delivered if delivered > @delivered
-        @limit = limit if limit > @limit
-        return [] if @out.acked + @delivered == before
+        return [] unless @out.receipt(stored, delivered, limit, @state != :resuming)
 
-        [{ kind: :receipts, stored: @out.acked, delivered: @delivered }]
+        [{ kind: :receipts, stored: @out.acked, delivered: @out.delivered }]
       end
 
       def closed(data)
@@ -406,29 +309,19 @@ module Agentworks
       end
 
       def fault(fault)
-        reason = fault['data']['reason']
-        case reason
-        when 'too_many_lookups', 'relay_lost'
-          # The question itself may be what was lost: it is asked again, whatever it was.
-          reattach
-        when 'session_not_attached', 'sequence_gap', 'ack_beyond', 'flow_control'
-          # All of them say the same: what is on the way is not what the broker expects. Attach again, from where it stands.
-          reattach_once
-        when 'session_exists', 'self_session', 'too_many_sessions'
-          # They refuse INIT or ACCEPT. Once the session is open the question was a late copy, and its answer is about nothing.
-          return finish(reason, fault['data']['detail']) if %i[offering accepting].include?(@state)
-        when 'session_not_pending'
-          return accepted_before(fault['data']['detail']) if @state == :accepting
-        when 'session_unknown', 'session_closed', 'session_damaged', 'invalid_envelope', 'envelope_too_large', 'too_deep', 'from_mismatch'
-          # An envelope that the broker cannot take stops the stream: nothing after it would ever be in sequence.
-          return finish(reason, fault['data']['detail'])
+        reason, detail = fault['data'].values_at('reason', 'detail')
+        case ClientFaults.remedy_for(reason, @state)
+        when :ask then reattach
+        when :attach then reattach_once
+        when :recover then return accepted_before(reason, detail)
+        when :end then return finish(reason, detail)
         end
         [{ kind: :fault, fault: fault }]
       end
 
       # An earlier life of this agent had accepted it already: this one asks where that came to (A8).
-      def accepted_before(detail)
-        return finish('session_not_pending', detail) if @out.next > 1
+      def accepted_before(reason, detail)
+        return finish(reason, detail) if @out.next > 1
 
         @state = :recovering
         @opening = nil
@@ -437,7 +330,7 @@ module Agentworks
       end
 
       def finish_by(outcome)
-        finish("resume_#{outcome}", OUTCOME_DETAIL[outcome])
+        finish("resume_#{outcome}", ClientFaults::OUTCOME_DETAIL[outcome])
       end
 
       def finish(reason, detail)
