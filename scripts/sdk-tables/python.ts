@@ -1,34 +1,25 @@
 // The tables as Python modules (3.10 and newer): constants in upper case, frozen data classes, types that a checker can read. Pure.
-import { type ErrorRow, type LimitRow, madeFrom, snakeCase, type Tables, wrap } from "./tables.ts";
+import { type EntryStyle, entryIn, type LimitRow, madeFrom, snakeCase, type Tables, wrap } from "./tables.ts";
 
 const quote = (text: string): string => JSON.stringify(text);
 const width = 88;
-
-/** A string as an argument that starts at `indent`: in one line, or several in brackets. */
-function stringAt(text: string, indent: string): string {
-  if (indent.length + text.length < width) return quote(text);
-  const inner = `${indent}    `;
-  const lines = wrap(text, width - inner.length - 4).map((line) => `${inner}${quote(line)}\n`);
-  return `(\n${lines.join("")}${indent})`;
-}
 
 const literals = (name: string, values: Iterable<string>): string => {
   const items = Array.from(new Set(values), (value) => `    ${quote(value)},\n`);
   return `${name} = Literal[\n${items.join("")}]\n`;
 };
 
-function errorEntry({ reason, code, status, scope, retryable, processed, detail, closes }: ErrorRow): string {
-  const lines = [
-    `code=${quote(code)}`,
-    `status=${status}`,
-    `scope=${quote(scope)}`,
-    `retryable=${retryable ? "True" : "False"}`,
-    `processed=${quote(processed)}`,
-    `detail=${stringAt(detail, "            ")}`,
-    ...(closes === undefined ? [] : [`closes=${closes}`]),
-  ];
-  return `        ${quote(reason)}: ErrorEntry(\n${lines.map((line) => `            ${line},\n`).join("")}        ),\n`;
-}
+const entryStyle: EntryStyle = {
+  width: 120,
+  indent: "        ",
+  step: "    ",
+  open: (reason) => `${quote(reason)}: ErrorEntry`,
+  quote,
+  word: quote,
+  isTrue: "True",
+  assign: "=",
+  join: "",
+};
 
 function errorsModule({ errors, closeCodes }: Tables): string {
   return `"""Everything that can go wrong, by its \`\`reason\`\` (docs/ERRORS.md).
@@ -63,19 +54,23 @@ class ErrorEntry:
     status: int
     """The HTTP status, where it answers a request."""
     scope: ErrorScope
-    retryable: bool
-    """The very same thing may succeed later."""
-    processed: Processed
-    """Whether what was sent took effect."""
+    """How much of what was sent is touched."""
     detail: str
+    """What happened, and what to do about it."""
+    retryable: bool = False
+    """The very same thing may succeed later."""
+    processed: Processed = "no"
+    """Whether what was sent took effect."""
     closes: int | None = None
     """The WebSocket close code that follows, where one does."""
 
 
+# fmt: off
 ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
     {
-${errors.map(errorEntry).join("")}    }
+${errors.map((row) => entryIn(entryStyle, row)).join("")}    }
 )
+# fmt: on
 
 
 class CloseCode(IntEnum):

@@ -1,5 +1,5 @@
 // The tables as Ruby files (3.1 and newer): frozen constants in Agentworks::Protocol, with comments that YARD reads. Pure.
-import { type ErrorRow, type LimitRow, madeFrom, snakeCase, type Tables, wrap } from "./tables.ts";
+import { type EntryStyle, entryIn, type LimitRow, madeFrom, snakeCase, type Tables, wrap } from "./tables.ts";
 
 const width = 100;
 /** In single quotes, as Ruby people write text; double where it holds a single one. */
@@ -17,18 +17,17 @@ module Agentworks
 `;
 const tail = "  end\nend\n";
 
-function errorEntry({ reason, code, status, scope, retryable, processed, detail, closes }: ErrorRow): string {
-  const inner = "          ";
-  const text = wrap(detail, width - inner.length - 6)
-    .map(quote)
-    .join(` \\\n${inner}  `);
-  const members = [
-    `code: ${symbol(code)}, status: ${status}, scope: ${symbol(scope)}`,
-    `retryable: ${retryable}, processed: ${symbol(processed)}, closes: ${closes ?? "nil"}`,
-    `detail: ${text}`,
-  ];
-  return `        ${reason}: ErrorEntry.new(\n${members.map((line) => `${inner}${line}`).join(",\n")}\n        ).freeze`;
-}
+const entryStyle: EntryStyle = {
+  width: 120,
+  indent: "        ",
+  step: "  ",
+  open: (reason) => `${reason}: entry`,
+  quote,
+  word: symbol,
+  isTrue: "true",
+  assign: ": ",
+  join: " \\",
+};
 
 const errorsFile = ({
   errors,
@@ -37,18 +36,26 @@ const errorsFile = ({
     # code::      gRPC's name
     # status::    the HTTP status, where it answers a request
     # scope::     how much of what was sent is touched
+    # detail::    what happened, and what to do about it
     # retryable:: the very same thing may succeed later
     # processed:: whether what was sent took effect
     # closes::    the WebSocket close code that follows, or nil
     ErrorEntry = Struct.new(
-      :code, :status, :scope, :retryable, :processed, :closes, :detail, keyword_init: true
+      :code, :status, :scope, :detail, :retryable, :processed, :closes, keyword_init: true
     )
 
     # Everything that can go wrong, by its reason.
     module Errors
+      def self.entry(code, status, scope, detail, retryable: false, processed: :no, closes: nil)
+        ErrorEntry.new(
+          code: code, status: status, scope: scope, detail: detail,
+          retryable: retryable, processed: processed, closes: closes
+        ).freeze
+      end
+      private_class_method :entry
+
       TABLE = {
-${errors.map(errorEntry).join(",\n")}
-      }.freeze
+${errors.map((row) => entryIn(entryStyle, row)).join("")}      }.freeze
 
       # The entry of a reason (String or Symbol), or nil for one that this version does not know.
       def self.[](reason)

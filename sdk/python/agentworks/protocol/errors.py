@@ -21,8 +21,8 @@ ErrorCode = Literal[
     "data_loss",
     "unavailable",
     "out_of_range",
-    "unauthenticated",
     "internal",
+    "unauthenticated",
 ]
 
 ErrorScope = Literal[
@@ -44,788 +44,187 @@ class ErrorEntry:
     status: int
     """The HTTP status, where it answers a request."""
     scope: ErrorScope
-    retryable: bool
-    """The very same thing may succeed later."""
-    processed: Processed
-    """Whether what was sent took effect."""
+    """How much of what was sent is touched."""
     detail: str
+    """What happened, and what to do about it."""
+    retryable: bool = False
+    """The very same thing may succeed later."""
+    processed: Processed = "no"
+    """Whether what was sent took effect."""
     closes: int | None = None
     """The WebSocket close code that follows, where one does."""
 
 
+# fmt: off
 ERRORS: Final[Mapping[str, ErrorEntry]] = MappingProxyType(
     {
-        "binary_frame": ErrorEntry(
-            code="invalid_argument",
-            status=400,
-            scope="frame",
-            retryable=False,
-            processed="no",
-            detail="Frames are text. Send JSON envelopes as a text frame.",
-        ),
-        "frame_too_large": ErrorEntry(
-            code="resource_exhausted",
-            status=413,
-            scope="connection",
-            retryable=False,
-            processed="no",
-            detail="A frame is at most 512 KiB. Send smaller frames.",
-            closes=4413,
-        ),
-        "too_many_envelopes": ErrorEntry(
-            code="resource_exhausted",
-            status=413,
-            scope="frame",
-            retryable=False,
-            processed="no",
-            detail="A frame carries 1–256 envelopes. Split it.",
-        ),
-        "too_many_faults": ErrorEntry(
-            code="invalid_argument",
-            status=400,
-            scope="connection",
-            retryable=False,
-            processed="no",
-            detail=(
-                "More than 16 bad lines in one frame: the rest of it was not read. "
-                "Check what the client sends, and connect again."
-            ),
-            closes=4400,
-        ),
-        "envelope_too_large": ErrorEntry(
-            code="resource_exhausted",
-            status=413,
-            scope="envelope",
-            retryable=False,
-            processed="no",
-            detail=(
-                "An envelope is at most 256 KiB. Send the content in parts, or a "
-                "reference to it."
-            ),
-        ),
-        "too_deep": ErrorEntry(
-            code="invalid_argument",
-            status=400,
-            scope="envelope",
-            retryable=False,
-            processed="no",
-            detail="Objects and arrays nest at most 32 deep. Flatten the content.",
-        ),
-        "invalid_json": ErrorEntry(
-            code="invalid_argument",
-            status=400,
-            scope="envelope",
-            retryable=False,
-            processed="no",
-            detail=(
-                "Each line of a frame is one JSON object. Check the encoding and "
-                "that no line break stands inside an envelope."
-            ),
-        ),
-        "invalid_envelope": ErrorEntry(
-            code="invalid_argument",
-            status=400,
-            scope="envelope",
-            retryable=False,
-            processed="no",
-            detail=(
-                "The envelope does not fit its type; `issues` says where. See "
-                "PROTOCOL, Envelope."
-            ),
-        ),
-        "unknown_type": ErrorEntry(
-            code="invalid_argument",
-            status=400,
-            scope="envelope",
-            retryable=False,
-            processed="no",
-            detail="No such envelope type. See PROTOCOL, Types.",
-        ),
-        "wrong_direction": ErrorEntry(
-            code="invalid_argument",
-            status=400,
-            scope="envelope",
-            retryable=False,
-            processed="no",
-            detail="Only the broker sends this type.",
-        ),
-        "from_mismatch": ErrorEntry(
-            code="permission_denied",
-            status=403,
-            scope="envelope",
-            retryable=False,
-            processed="no",
-            detail=(
-                "`from` is not the agent of this certificate. Leave it out: the "
-                "broker stamps it."
-            ),
-        ),
-        "not_registered": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="envelope",
-            retryable=True,
-            processed="no",
-            detail="Send REGISTER first, then send this again.",
-        ),
-        "already_registered": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="envelope",
-            retryable=False,
-            processed="no",
-            detail=(
-                "This connection is registered. Announce changed capabilities by "
-                "CAPABILITY_ANNOUNCE."
-            ),
-        ),
-        "rate_limited": ErrorEntry(
-            code="resource_exhausted",
-            status=429,
-            scope="connection",
-            retryable=False,
-            processed="yes",
-            detail=(
-                "Frames come too fast. This one was taken: put more into each, or "
-                "the connection is closed (4529)."
-            ),
-        ),
-        "too_many_lookups": ErrorEntry(
-            code="resource_exhausted",
-            status=429,
-            scope="envelope",
-            retryable=True,
-            processed="no",
-            detail=(
-                "Queries, announcements and new sessions come too fast. Send this "
-                "again in a second."
-            ),
-        ),
-        "capability_denied": ErrorEntry(
-            code="permission_denied",
-            status=403,
-            scope="envelope",
-            retryable=False,
-            processed="no",
-            detail=(
-                "The account's policy does not let this agent offer the capabilities "
-                "that `issues` names. See GET /v1/policy."
-            ),
-        ),
-        "not_on_direct": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="envelope",
-            retryable=False,
-            processed="no",
-            detail=(
-                "A direct connection carries the work of one session. Send this type "
-                "on /v1/connect."
-            ),
-        ),
-        "session_unknown": ErrorEntry(
-            code="not_found",
-            status=404,
-            scope="session",
-            retryable=False,
-            processed="no",
-            detail="No such session. Open one by SESSION_INIT.",
-        ),
-        "session_exists": ErrorEntry(
-            code="already_exists",
-            status=409,
-            scope="session",
-            retryable=False,
-            processed="no",
-            detail="This session_id is taken. Choose a new UUIDv7.",
-        ),
-        "session_not_pending": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="session",
-            retryable=False,
-            processed="no",
-            detail="The session is not waiting for an answer any more.",
-        ),
-        "session_not_active": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="session",
-            retryable=True,
-            processed="no",
-            detail=(
-                "The session is not accepted yet. Wait for SESSION_ACCEPT, then send "
-                "this again."
-            ),
-        ),
-        "session_closed": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="session",
-            retryable=False,
-            processed="no",
-            detail="The session is closed. Open a new one by SESSION_INIT.",
-        ),
-        "session_damaged": ErrorEntry(
-            code="data_loss",
-            status=500,
-            scope="session",
-            retryable=False,
-            processed="maybe",
-            detail=(
-                "What the broker has stored of the session is damaged, so it cannot "
-                "go on. Open a new one by SESSION_INIT."
-            ),
-        ),
-        "session_not_attached": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="session",
-            retryable=True,
-            processed="no",
-            detail=(
-                "This connection is not attached to the session. Send "
-                "SESSION_RESUME, then what was not acknowledged."
-            ),
-        ),
-        "relay_lost": ErrorEntry(
-            code="unavailable",
-            status=503,
-            scope="session",
-            retryable=True,
-            processed="maybe",
-            detail=(
-                "Frames between this connection and the session may be lost. Send "
-                "SESSION_RESUME for this session."
-            ),
-        ),
-        "too_many_sessions": ErrorEntry(
-            code="resource_exhausted",
-            status=429,
-            scope="session",
-            retryable=True,
-            processed="no",
-            detail="Too many open sessions. Close one first.",
-        ),
-        "agent_unknown": ErrorEntry(
-            code="not_found",
-            status=404,
-            scope="session",
-            retryable=False,
-            processed="no",
-            detail="No agent of that name in this account. See AGENT_QUERY.",
-        ),
-        "agent_offline": ErrorEntry(
-            code="unavailable",
-            status=503,
-            scope="session",
-            retryable=True,
-            processed="no",
-            detail="That agent is not connected. Try again when it is.",
-        ),
-        "too_many_offers": ErrorEntry(
-            code="resource_exhausted",
-            status=429,
-            scope="session",
-            retryable=True,
-            processed="no",
-            detail="Too many offers wait for that agent's answer. Try again later.",
-        ),
-        "capability_unknown": ErrorEntry(
-            code="not_found",
-            status=404,
-            scope="session",
-            retryable=False,
-            processed="no",
-            detail="No agent that this may go to announced that capability. See AGENT_QUERY.",
-        ),
-        "capability_busy": ErrorEntry(
-            code="unavailable",
-            status=503,
-            scope="session",
-            retryable=True,
-            processed="no",
-            detail=(
-                "No agent with that capability is connected and has room "
-                "(`max_concurrency`). Try again later."
-            ),
-        ),
-        "policy_denied": ErrorEntry(
-            code="permission_denied",
-            status=403,
-            scope="session",
-            retryable=False,
-            processed="no",
-            detail=(
-                "The account's policy does not let this agent open sessions with "
-                "that one. See GET /v1/policy."
-            ),
-        ),
-        "self_session": ErrorEntry(
-            code="invalid_argument",
-            status=400,
-            scope="session",
-            retryable=False,
-            processed="no",
-            detail="An agent cannot open a session with itself.",
-        ),
-        "offer_expired": ErrorEntry(
-            code="unavailable",
-            status=503,
-            scope="session",
-            retryable=True,
-            processed="no",
-            detail="The other agent did not answer the offer in time. Open a new session.",
-        ),
-        "offer_rejected": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="session",
-            retryable=False,
-            processed="no",
-            detail="The other agent rejected the session; `message` says why.",
-        ),
-        "session_not_ended": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="request",
-            retryable=True,
-            processed="no",
-            detail=(
-                "The session has not ended: what it accepted, it still delivers. "
-                "Wait for its end."
-            ),
-        ),
-        "redrive_mismatch": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "Dead letters go into an active session between the same two agents. "
-                "Open one."
-            ),
-        ),
-        "redrive_conflict": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="request",
-            retryable=True,
-            processed="no",
-            detail=(
-                "They go into another session (`redriven_to`). Name that one, or "
-                "wait until it has ended."
-            ),
-        ),
-        "sequence_gap": ErrorEntry(
-            code="out_of_range",
-            status=409,
-            scope="session",
-            retryable=True,
-            processed="no",
-            detail=(
-                "The `seq` is beyond the next one. Nothing from it on was taken: "
-                "send again from `expected`."
-            ),
-        ),
-        "flow_control": ErrorEntry(
-            code="resource_exhausted",
-            status=429,
-            scope="session",
-            retryable=True,
-            processed="no",
-            detail=(
-                "The `seq` is beyond the `limit`. Nothing from it on was stored: "
-                "wait for a MESSAGE_ACK with a higher limit."
-            ),
-        ),
-        "ack_beyond": ErrorEntry(
-            code="out_of_range",
-            status=409,
-            scope="envelope",
-            retryable=False,
-            processed="no",
-            detail="`ack` is beyond what was sent to you. It was ignored.",
-        ),
-        "flow_control_abuse": ErrorEntry(
-            code="resource_exhausted",
-            status=429,
-            scope="connection",
-            retryable=False,
-            processed="no",
-            detail="Three frames beyond the `limit`. Connect again, and obey the limit.",
-            closes=4413,
-        ),
-        "task_unknown": ErrorEntry(
-            code="not_found",
-            status=404,
-            scope="envelope",
-            retryable=False,
-            processed="yes",
-            detail="No such task in this session.",
-        ),
-        "task_not_yours": ErrorEntry(
-            code="permission_denied",
-            status=403,
-            scope="envelope",
-            retryable=False,
-            processed="yes",
-            detail="The other agent has this part in the task.",
-        ),
-        "task_finished": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="envelope",
-            retryable=False,
-            processed="yes",
-            detail="The task has its terminal state; this was not passed on.",
-        ),
-        "task_conflict": ErrorEntry(
-            code="already_exists",
-            status=409,
-            scope="envelope",
-            retryable=False,
-            processed="yes",
-            detail="This task_id was used for another request. Choose a new UUIDv7.",
-        ),
-        "deadline_too_far": ErrorEntry(
-            code="invalid_argument",
-            status=400,
-            scope="envelope",
-            retryable=False,
-            processed="yes",
-            detail="A deadline lies at most 24 hours ahead. Choose a nearer one.",
-        ),
-        "too_many_tasks": ErrorEntry(
-            code="resource_exhausted",
-            status=429,
-            scope="envelope",
-            retryable=True,
-            processed="yes",
-            detail="Too many open tasks in this session. Wait for one to end.",
-        ),
-        "edge_required": ErrorEntry(
-            code="permission_denied",
-            status=403,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="Requests come through the agentworks edge only.",
-        ),
-        "certificate_required": ErrorEntry(
-            code="unauthenticated",
-            status=403,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="Connect with a client certificate (mutual TLS).",
-        ),
-        "certificate_untrusted": ErrorEntry(
-            code="unauthenticated",
-            status=403,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="The client certificate was not issued by a trusted CA.",
-        ),
-        "certificate_expired": ErrorEntry(
-            code="unauthenticated",
-            status=403,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="The client certificate has expired. Issue a new one.",
-        ),
-        "certificate_not_yet_valid": ErrorEntry(
-            code="unauthenticated",
-            status=403,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "The client certificate is not valid yet. Check the clock of the "
-                "machine that issued it."
-            ),
-        ),
-        "certificate_revoked": ErrorEntry(
-            code="unauthenticated",
-            status=403,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="The client certificate was revoked. Issue a new one.",
-        ),
-        "certificate_unknown": ErrorEntry(
-            code="permission_denied",
-            status=403,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "The client certificate is not registered for an agent. Register its "
-                "fingerprint."
-            ),
-        ),
-        "agent_suspended": ErrorEntry(
-            code="permission_denied",
-            status=403,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="The agent or its account is suspended.",
-        ),
-        "credentials_required": ErrorEntry(
-            code="unauthenticated",
-            status=401,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "Send `Authorization: Bearer <API key>`, or, where agents may ask, "
-                "connect with a client certificate."
-            ),
-        ),
-        "credentials_invalid": ErrorEntry(
-            code="unauthenticated",
-            status=401,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "That is no credential of this broker. Check the API key; make a new "
-                "one if it is lost."
-            ),
-        ),
-        "api_key_expired": ErrorEntry(
-            code="unauthenticated",
-            status=401,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="The API key has expired. Make a new one.",
-        ),
-        "api_key_revoked": ErrorEntry(
-            code="unauthenticated",
-            status=401,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="The API key was revoked. Make a new one.",
-        ),
-        "account_suspended": ErrorEntry(
-            code="permission_denied",
-            status=403,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="The account is suspended. Ask whoever runs the broker.",
-        ),
-        "permission_denied": ErrorEntry(
-            code="permission_denied",
-            status=403,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "The credential is good and does not allow this; `permission` says "
-                "what is missing. Use one that has it."
-            ),
-        ),
-        "subprotocol_required": ErrorEntry(
-            code="failed_precondition",
-            status=426,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "Connect by WebSocket with subprotocol `agentworks.v1`; it is the "
-                "one that this broker speaks."
-            ),
-        ),
-        "invalid_request": ErrorEntry(
-            code="invalid_argument",
-            status=400,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="The request does not fit its schema; `issues` says where.",
-        ),
-        "route_unknown": ErrorEntry(
-            code="not_found",
-            status=404,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="No such route. GET /v1/openapi.json lists them.",
-        ),
-        "account_not_found": ErrorEntry(
-            code="not_found",
-            status=404,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="No account of that name.",
-        ),
-        "api_key_not_found": ErrorEntry(
-            code="not_found",
-            status=404,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="No API key of that id.",
-        ),
-        "certificate_not_found": ErrorEntry(
-            code="not_found",
-            status=404,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="No certificate with that fingerprint.",
-        ),
-        "agent_not_found": ErrorEntry(
-            code="not_found",
-            status=404,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="No agent of that name.",
-        ),
-        "account_exists": ErrorEntry(
-            code="already_exists",
-            status=409,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="There is an account of that name.",
-        ),
-        "agent_exists": ErrorEntry(
-            code="already_exists",
-            status=409,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="There is an agent of that name.",
-        ),
-        "too_many_requests": ErrorEntry(
-            code="resource_exhausted",
-            status=429,
-            scope="request",
-            retryable=True,
-            processed="no",
-            detail=(
-                "Requests come too fast. Ask again after `Retry-After`; the "
-                "`RateLimit-*` headers say how many are left."
-            ),
-        ),
-        "idempotency_conflict": ErrorEntry(
-            code="already_exists",
-            status=409,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "That `Idempotency-Key` was used for another request. Choose a new "
-                "one for each."
-            ),
-        ),
-        "idempotency_in_progress": ErrorEntry(
-            code="unavailable",
-            status=409,
-            scope="request",
-            retryable=True,
-            processed="maybe",
-            detail=(
-                "The first request with that `Idempotency-Key` is still at work. Ask "
-                "again in a second."
-            ),
-        ),
-        "precondition_failed": ErrorEntry(
-            code="failed_precondition",
-            status=412,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "It was changed since: `If-Match` is not its `ETag`. Get it again, "
-                "and decide anew."
-            ),
-        ),
-        "certificate_taken": ErrorEntry(
-            code="already_exists",
-            status=409,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="That certificate is registered for another agent.",
-        ),
-        "request_too_large": ErrorEntry(
-            code="resource_exhausted",
-            status=413,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="The body of a request is at most 256 KiB.",
-        ),
-        "signing_request_refused": ErrorEntry(
-            code="invalid_argument",
-            status=400,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "The certificate signing request cannot be answered; `issues` says "
-                "why. Make a new key and a new request."
-            ),
-        ),
-        "issuer_missing": ErrorEntry(
-            code="failed_precondition",
-            status=409,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "This broker issues no certificates. Have one issued by a CA that it "
-                "trusts, and register it: POST /v1/certificates."
-            ),
-        ),
-        "issuer_unavailable": ErrorEntry(
-            code="unavailable",
-            status=503,
-            scope="request",
-            retryable=True,
-            processed="no",
-            detail="The CA does not answer. Nothing was registered: ask again in a minute.",
-        ),
-        "too_many_certificates": ErrorEntry(
-            code="resource_exhausted",
-            status=429,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail=(
-                "The agent has 20 certificates that are neither revoked nor expired. "
-                "Revoke those that nobody uses."
-            ),
-        ),
-        "enrolment_token_invalid": ErrorEntry(
-            code="unauthenticated",
-            status=401,
-            scope="request",
-            retryable=False,
-            processed="no",
-            detail="The enrolment token is unknown, expired or used already. Ask for a new one.",
-        ),
-        "internal": ErrorEntry(
-            code="internal",
-            status=500,
-            scope="connection",
-            retryable=True,
-            processed="maybe",
-            detail="The broker failed. Connect again; what was acknowledged is stored.",
-        ),
+        "binary_frame": ErrorEntry("invalid_argument", 400, "frame",
+            "Frames are text. Send JSON envelopes as a text frame."),
+        "frame_too_large": ErrorEntry("resource_exhausted", 413, "connection",
+            "A frame is at most 512 KiB. Send smaller frames.", closes=4413),
+        "too_many_envelopes": ErrorEntry("resource_exhausted", 413, "frame",
+            "A frame carries 1–256 envelopes. Split it."),
+        "too_many_faults": ErrorEntry("invalid_argument", 400, "connection",
+            "More than 16 bad lines in one frame: the rest of it was not read. Check what the client "
+            "sends, and connect again.", closes=4400),
+        "envelope_too_large": ErrorEntry("resource_exhausted", 413, "envelope",
+            "An envelope is at most 256 KiB. Send the content in parts, or a reference to it."),
+        "too_deep": ErrorEntry("invalid_argument", 400, "envelope",
+            "Objects and arrays nest at most 32 deep. Flatten the content."),
+        "invalid_json": ErrorEntry("invalid_argument", 400, "envelope",
+            "Each line of a frame is one JSON object. Check the encoding and that no line break stands inside an "
+            "envelope."),
+        "invalid_envelope": ErrorEntry("invalid_argument", 400, "envelope",
+            "The envelope does not fit its type; `issues` says where. See PROTOCOL, Envelope."),
+        "unknown_type": ErrorEntry("invalid_argument", 400, "envelope", "No such envelope type. See PROTOCOL, Types."),
+        "wrong_direction": ErrorEntry("invalid_argument", 400, "envelope", "Only the broker sends this type."),
+        "from_mismatch": ErrorEntry("permission_denied", 403, "envelope",
+            "`from` is not the agent of this certificate. Leave it out: the broker stamps it."),
+        "not_registered": ErrorEntry("failed_precondition", 409, "envelope",
+            "Send REGISTER first, then send this again.", retryable=True),
+        "already_registered": ErrorEntry("failed_precondition", 409, "envelope",
+            "This connection is registered. Announce changed capabilities by CAPABILITY_ANNOUNCE."),
+        "rate_limited": ErrorEntry("resource_exhausted", 429, "connection",
+            "Frames come too fast. This one was taken: put more into each, or the connection is "
+            "closed (4529).", processed="yes"),
+        "too_many_lookups": ErrorEntry("resource_exhausted", 429, "envelope",
+            "Queries, announcements and new sessions come too fast. Send this again in a second.", retryable=True),
+        "capability_denied": ErrorEntry("permission_denied", 403, "envelope",
+            "The account's policy does not let this agent offer the capabilities that `issues` names. See GET "
+            "/v1/policy."),
+        "not_on_direct": ErrorEntry("failed_precondition", 409, "envelope",
+            "A direct connection carries the work of one session. Send this type on /v1/connect."),
+        "session_unknown": ErrorEntry("not_found", 404, "session", "No such session. Open one by SESSION_INIT."),
+        "session_exists": ErrorEntry("already_exists", 409, "session",
+            "This session_id is taken. Choose a new UUIDv7."),
+        "session_not_pending": ErrorEntry("failed_precondition", 409, "session",
+            "The session is not waiting for an answer any more."),
+        "session_not_active": ErrorEntry("failed_precondition", 409, "session",
+            "The session is not accepted yet. Wait for SESSION_ACCEPT, then send this again.", retryable=True),
+        "session_closed": ErrorEntry("failed_precondition", 409, "session",
+            "The session is closed. Open a new one by SESSION_INIT."),
+        "session_damaged": ErrorEntry("data_loss", 500, "session",
+            "What the broker has stored of the session is damaged, so it cannot go on. Open a new "
+            "one by SESSION_INIT.", processed="maybe"),
+        "session_not_attached": ErrorEntry("failed_precondition", 409, "session",
+            "This connection is not attached to the session. Send SESSION_RESUME, then what was not "
+            "acknowledged.", retryable=True),
+        "relay_lost": ErrorEntry("unavailable", 503, "session",
+            "Frames between this connection and the session may be lost. Send "
+            "SESSION_RESUME for this session.", retryable=True, processed="maybe"),
+        "too_many_sessions": ErrorEntry("resource_exhausted", 429, "session",
+            "Too many open sessions. Close one first.", retryable=True),
+        "agent_unknown": ErrorEntry("not_found", 404, "session",
+            "No agent of that name in this account. See AGENT_QUERY."),
+        "agent_offline": ErrorEntry("unavailable", 503, "session",
+            "That agent is not connected. Try again when it is.", retryable=True),
+        "too_many_offers": ErrorEntry("resource_exhausted", 429, "session",
+            "Too many offers wait for that agent's answer. Try again later.", retryable=True),
+        "capability_unknown": ErrorEntry("not_found", 404, "session",
+            "No agent that this may go to announced that capability. See AGENT_QUERY."),
+        "capability_busy": ErrorEntry("unavailable", 503, "session",
+            "No agent with that capability is connected and has room (`max_concurrency`). Try again "
+            "later.", retryable=True),
+        "policy_denied": ErrorEntry("permission_denied", 403, "session",
+            "The account's policy does not let this agent open sessions with that one. See GET /v1/policy."),
+        "self_session": ErrorEntry("invalid_argument", 400, "session", "An agent cannot open a session with itself."),
+        "offer_expired": ErrorEntry("unavailable", 503, "session",
+            "The other agent did not answer the offer in time. Open a new session.", retryable=True),
+        "offer_rejected": ErrorEntry("failed_precondition", 409, "session",
+            "The other agent rejected the session; `message` says why."),
+        "sequence_gap": ErrorEntry("out_of_range", 409, "session",
+            "The `seq` is beyond the next one. Nothing from it on was taken: send again from "
+            "`expected`.", retryable=True),
+        "flow_control": ErrorEntry("resource_exhausted", 429, "session",
+            "The `seq` is beyond the `limit`. Nothing from it on was stored: wait for a MESSAGE_ACK "
+            "with a higher limit.", retryable=True),
+        "ack_beyond": ErrorEntry("out_of_range", 409, "envelope",
+            "`ack` is beyond what was sent to you. It was ignored."),
+        "flow_control_abuse": ErrorEntry("resource_exhausted", 429, "connection",
+            "Three frames beyond the `limit`. Connect again, and obey the limit.", closes=4413),
+        "task_unknown": ErrorEntry("not_found", 404, "envelope", "No such task in this session.", processed="yes"),
+        "task_not_yours": ErrorEntry("permission_denied", 403, "envelope",
+            "The other agent has this part in the task.", processed="yes"),
+        "task_finished": ErrorEntry("failed_precondition", 409, "envelope",
+            "The task has its terminal state; this was not passed on.", processed="yes"),
+        "task_conflict": ErrorEntry("already_exists", 409, "envelope",
+            "This task_id was used for another request. Choose a new UUIDv7.", processed="yes"),
+        "deadline_too_far": ErrorEntry("invalid_argument", 400, "envelope",
+            "A deadline lies at most 24 hours ahead. Choose a nearer one.", processed="yes"),
+        "too_many_tasks": ErrorEntry("resource_exhausted", 429, "envelope",
+            "Too many open tasks in this session. Wait for one to end.", retryable=True, processed="yes"),
+        "internal": ErrorEntry("internal", 500, "connection",
+            "The broker failed. Connect again; what was acknowledged is stored.", retryable=True, processed="maybe"),
+        "session_not_ended": ErrorEntry("failed_precondition", 409, "request",
+            "The session has not ended: what it accepted, it still delivers. Wait for its end.", retryable=True),
+        "redrive_mismatch": ErrorEntry("failed_precondition", 409, "request",
+            "Dead letters go into an active session between the same two agents. Open one."),
+        "redrive_conflict": ErrorEntry("failed_precondition", 409, "request",
+            "They go into another session (`redriven_to`). Name that one, or wait until it has ended.", retryable=True),
+        "edge_required": ErrorEntry("permission_denied", 403, "request",
+            "Requests come through the agentworks edge only."),
+        "certificate_required": ErrorEntry("unauthenticated", 403, "request",
+            "Connect with a client certificate (mutual TLS)."),
+        "certificate_untrusted": ErrorEntry("unauthenticated", 403, "request",
+            "The client certificate was not issued by a trusted CA."),
+        "certificate_expired": ErrorEntry("unauthenticated", 403, "request",
+            "The client certificate has expired. Issue a new one."),
+        "certificate_not_yet_valid": ErrorEntry("unauthenticated", 403, "request",
+            "The client certificate is not valid yet. Check the clock of the machine that issued it."),
+        "certificate_revoked": ErrorEntry("unauthenticated", 403, "request",
+            "The client certificate was revoked. Issue a new one."),
+        "certificate_unknown": ErrorEntry("permission_denied", 403, "request",
+            "The client certificate is not registered for an agent. Register its fingerprint."),
+        "agent_suspended": ErrorEntry("permission_denied", 403, "request", "The agent or its account is suspended."),
+        "credentials_required": ErrorEntry("unauthenticated", 401, "request",
+            "Send `Authorization: Bearer <API key>`, or, where agents may ask, connect with a client certificate."),
+        "credentials_invalid": ErrorEntry("unauthenticated", 401, "request",
+            "That is no credential of this broker. Check the API key; make a new one if it is lost."),
+        "api_key_expired": ErrorEntry("unauthenticated", 401, "request", "The API key has expired. Make a new one."),
+        "api_key_revoked": ErrorEntry("unauthenticated", 401, "request", "The API key was revoked. Make a new one."),
+        "account_suspended": ErrorEntry("permission_denied", 403, "request",
+            "The account is suspended. Ask whoever runs the broker."),
+        "permission_denied": ErrorEntry("permission_denied", 403, "request",
+            "The credential is good and does not allow this; `permission` says what is missing. Use one that has it."),
+        "subprotocol_required": ErrorEntry("failed_precondition", 426, "request",
+            "Connect by WebSocket with subprotocol `agentworks.v1`; it is the one that this broker speaks."),
+        "invalid_request": ErrorEntry("invalid_argument", 400, "request",
+            "The request does not fit its schema; `issues` says where."),
+        "route_unknown": ErrorEntry("not_found", 404, "request", "No such route. GET /v1/openapi.json lists them."),
+        "account_not_found": ErrorEntry("not_found", 404, "request", "No account of that name."),
+        "api_key_not_found": ErrorEntry("not_found", 404, "request", "No API key of that id."),
+        "certificate_not_found": ErrorEntry("not_found", 404, "request", "No certificate with that fingerprint."),
+        "agent_not_found": ErrorEntry("not_found", 404, "request", "No agent of that name."),
+        "account_exists": ErrorEntry("already_exists", 409, "request", "There is an account of that name."),
+        "agent_exists": ErrorEntry("already_exists", 409, "request", "There is an agent of that name."),
+        "too_many_requests": ErrorEntry("resource_exhausted", 429, "request",
+            "Requests come too fast. Ask again after `Retry-After`; the `RateLimit-*` headers say "
+            "how many are left.", retryable=True),
+        "idempotency_conflict": ErrorEntry("already_exists", 409, "request",
+            "That `Idempotency-Key` was used for another request. Choose a new one for each."),
+        "idempotency_in_progress": ErrorEntry("unavailable", 409, "request",
+            "The first request with that `Idempotency-Key` is still at work. Ask "
+            "again in a second.", retryable=True, processed="maybe"),
+        "precondition_failed": ErrorEntry("failed_precondition", 412, "request",
+            "It was changed since: `If-Match` is not its `ETag`. Get it again, and decide anew."),
+        "certificate_taken": ErrorEntry("already_exists", 409, "request",
+            "That certificate is registered for another agent."),
+        "request_too_large": ErrorEntry("resource_exhausted", 413, "request",
+            "The body of a request is at most 256 KiB."),
+        "signing_request_refused": ErrorEntry("invalid_argument", 400, "request",
+            "The certificate signing request cannot be answered; `issues` says why. Make a new key and a new request."),
+        "issuer_missing": ErrorEntry("failed_precondition", 409, "request",
+            "This broker issues no certificates. Have one issued by a CA that it trusts, and register it: POST "
+            "/v1/certificates."),
+        "issuer_unavailable": ErrorEntry("unavailable", 503, "request",
+            "The CA does not answer. Nothing was registered: ask again in a minute.", retryable=True),
+        "too_many_certificates": ErrorEntry("resource_exhausted", 429, "request",
+            "The agent has 20 certificates that are neither revoked nor expired. Revoke those that nobody uses."),
+        "enrolment_token_invalid": ErrorEntry("unauthenticated", 401, "request",
+            "The enrolment token is unknown, expired or used already. Ask for a new one."),
     }
 )
+# fmt: on
 
 
 class CloseCode(IntEnum):

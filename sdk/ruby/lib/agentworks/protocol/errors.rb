@@ -9,453 +9,181 @@ module Agentworks
     # code::      gRPC's name
     # status::    the HTTP status, where it answers a request
     # scope::     how much of what was sent is touched
+    # detail::    what happened, and what to do about it
     # retryable:: the very same thing may succeed later
     # processed:: whether what was sent took effect
     # closes::    the WebSocket close code that follows, or nil
     ErrorEntry = Struct.new(
-      :code, :status, :scope, :retryable, :processed, :closes, :detail, keyword_init: true
+      :code, :status, :scope, :detail, :retryable, :processed, :closes, keyword_init: true
     )
 
     # Everything that can go wrong, by its reason.
     module Errors
-      TABLE = {
-        binary_frame: ErrorEntry.new(
-          code: :invalid_argument, status: 400, scope: :frame,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'Frames are text. Send JSON envelopes as a text frame.'
-        ).freeze,
-        frame_too_large: ErrorEntry.new(
-          code: :resource_exhausted, status: 413, scope: :connection,
-          retryable: false, processed: :no, closes: 4413,
-          detail: 'A frame is at most 512 KiB. Send smaller frames.'
-        ).freeze,
-        too_many_envelopes: ErrorEntry.new(
-          code: :resource_exhausted, status: 413, scope: :frame,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'A frame carries 1–256 envelopes. Split it.'
-        ).freeze,
-        too_many_faults: ErrorEntry.new(
-          code: :invalid_argument, status: 400, scope: :connection,
-          retryable: false, processed: :no, closes: 4400,
-          detail: 'More than 16 bad lines in one frame: the rest of it was not read. Check what the ' \
-            'client sends, and connect again.'
-        ).freeze,
-        envelope_too_large: ErrorEntry.new(
-          code: :resource_exhausted, status: 413, scope: :envelope,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'An envelope is at most 256 KiB. Send the content in parts, or a reference to it.'
-        ).freeze,
-        too_deep: ErrorEntry.new(
-          code: :invalid_argument, status: 400, scope: :envelope,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'Objects and arrays nest at most 32 deep. Flatten the content.'
-        ).freeze,
-        invalid_json: ErrorEntry.new(
-          code: :invalid_argument, status: 400, scope: :envelope,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'Each line of a frame is one JSON object. Check the encoding and that no line break ' \
-            'stands inside an envelope.'
-        ).freeze,
-        invalid_envelope: ErrorEntry.new(
-          code: :invalid_argument, status: 400, scope: :envelope,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The envelope does not fit its type; `issues` says where. See PROTOCOL, Envelope.'
-        ).freeze,
-        unknown_type: ErrorEntry.new(
-          code: :invalid_argument, status: 400, scope: :envelope,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'No such envelope type. See PROTOCOL, Types.'
-        ).freeze,
-        wrong_direction: ErrorEntry.new(
-          code: :invalid_argument, status: 400, scope: :envelope,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'Only the broker sends this type.'
-        ).freeze,
-        from_mismatch: ErrorEntry.new(
-          code: :permission_denied, status: 403, scope: :envelope,
-          retryable: false, processed: :no, closes: nil,
-          detail: '`from` is not the agent of this certificate. Leave it out: the broker stamps it.'
-        ).freeze,
-        not_registered: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :envelope,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'Send REGISTER first, then send this again.'
-        ).freeze,
-        already_registered: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :envelope,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'This connection is registered. Announce changed capabilities by CAPABILITY_ANNOUNCE.'
-        ).freeze,
-        rate_limited: ErrorEntry.new(
-          code: :resource_exhausted, status: 429, scope: :connection,
-          retryable: false, processed: :yes, closes: nil,
-          detail: 'Frames come too fast. This one was taken: put more into each, or the connection is ' \
-            'closed (4529).'
-        ).freeze,
-        too_many_lookups: ErrorEntry.new(
-          code: :resource_exhausted, status: 429, scope: :envelope,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'Queries, announcements and new sessions come too fast. Send this again in a second.'
-        ).freeze,
-        capability_denied: ErrorEntry.new(
-          code: :permission_denied, status: 403, scope: :envelope,
-          retryable: false, processed: :no, closes: nil,
-          detail: "The account's policy does not let this agent offer the capabilities that `issues` " \
-            'names. See GET /v1/policy.'
-        ).freeze,
-        not_on_direct: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :envelope,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'A direct connection carries the work of one session. Send this type on /v1/connect.'
-        ).freeze,
-        session_unknown: ErrorEntry.new(
-          code: :not_found, status: 404, scope: :session,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'No such session. Open one by SESSION_INIT.'
-        ).freeze,
-        session_exists: ErrorEntry.new(
-          code: :already_exists, status: 409, scope: :session,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'This session_id is taken. Choose a new UUIDv7.'
-        ).freeze,
-        session_not_pending: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :session,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The session is not waiting for an answer any more.'
-        ).freeze,
-        session_not_active: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :session,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'The session is not accepted yet. Wait for SESSION_ACCEPT, then send this again.'
-        ).freeze,
-        session_closed: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :session,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The session is closed. Open a new one by SESSION_INIT.'
-        ).freeze,
-        session_damaged: ErrorEntry.new(
-          code: :data_loss, status: 500, scope: :session,
-          retryable: false, processed: :maybe, closes: nil,
-          detail: 'What the broker has stored of the session is damaged, so it cannot go on. Open a ' \
-            'new one by SESSION_INIT.'
-        ).freeze,
-        session_not_attached: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :session,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'This connection is not attached to the session. Send SESSION_RESUME, then what was ' \
-            'not acknowledged.'
-        ).freeze,
-        relay_lost: ErrorEntry.new(
-          code: :unavailable, status: 503, scope: :session,
-          retryable: true, processed: :maybe, closes: nil,
-          detail: 'Frames between this connection and the session may be lost. Send SESSION_RESUME for ' \
-            'this session.'
-        ).freeze,
-        too_many_sessions: ErrorEntry.new(
-          code: :resource_exhausted, status: 429, scope: :session,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'Too many open sessions. Close one first.'
-        ).freeze,
-        agent_unknown: ErrorEntry.new(
-          code: :not_found, status: 404, scope: :session,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'No agent of that name in this account. See AGENT_QUERY.'
-        ).freeze,
-        agent_offline: ErrorEntry.new(
-          code: :unavailable, status: 503, scope: :session,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'That agent is not connected. Try again when it is.'
-        ).freeze,
-        too_many_offers: ErrorEntry.new(
-          code: :resource_exhausted, status: 429, scope: :session,
-          retryable: true, processed: :no, closes: nil,
-          detail: "Too many offers wait for that agent's answer. Try again later."
-        ).freeze,
-        capability_unknown: ErrorEntry.new(
-          code: :not_found, status: 404, scope: :session,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'No agent that this may go to announced that capability. See AGENT_QUERY.'
-        ).freeze,
-        capability_busy: ErrorEntry.new(
-          code: :unavailable, status: 503, scope: :session,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'No agent with that capability is connected and has room (`max_concurrency`). Try ' \
-            'again later.'
-        ).freeze,
-        policy_denied: ErrorEntry.new(
-          code: :permission_denied, status: 403, scope: :session,
-          retryable: false, processed: :no, closes: nil,
-          detail: "The account's policy does not let this agent open sessions with that one. See GET " \
-            '/v1/policy.'
-        ).freeze,
-        self_session: ErrorEntry.new(
-          code: :invalid_argument, status: 400, scope: :session,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'An agent cannot open a session with itself.'
-        ).freeze,
-        offer_expired: ErrorEntry.new(
-          code: :unavailable, status: 503, scope: :session,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'The other agent did not answer the offer in time. Open a new session.'
-        ).freeze,
-        offer_rejected: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :session,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The other agent rejected the session; `message` says why.'
-        ).freeze,
-        session_not_ended: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :request,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'The session has not ended: what it accepted, it still delivers. Wait for its end.'
-        ).freeze,
-        redrive_mismatch: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'Dead letters go into an active session between the same two agents. Open one.'
-        ).freeze,
-        redrive_conflict: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :request,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'They go into another session (`redriven_to`). Name that one, or wait until it has ' \
-            'ended.'
-        ).freeze,
-        sequence_gap: ErrorEntry.new(
-          code: :out_of_range, status: 409, scope: :session,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'The `seq` is beyond the next one. Nothing from it on was taken: send again from ' \
-            '`expected`.'
-        ).freeze,
-        flow_control: ErrorEntry.new(
-          code: :resource_exhausted, status: 429, scope: :session,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'The `seq` is beyond the `limit`. Nothing from it on was stored: wait for a ' \
-            'MESSAGE_ACK with a higher limit.'
-        ).freeze,
-        ack_beyond: ErrorEntry.new(
-          code: :out_of_range, status: 409, scope: :envelope,
-          retryable: false, processed: :no, closes: nil,
-          detail: '`ack` is beyond what was sent to you. It was ignored.'
-        ).freeze,
-        flow_control_abuse: ErrorEntry.new(
-          code: :resource_exhausted, status: 429, scope: :connection,
-          retryable: false, processed: :no, closes: 4413,
-          detail: 'Three frames beyond the `limit`. Connect again, and obey the limit.'
-        ).freeze,
-        task_unknown: ErrorEntry.new(
-          code: :not_found, status: 404, scope: :envelope,
-          retryable: false, processed: :yes, closes: nil,
-          detail: 'No such task in this session.'
-        ).freeze,
-        task_not_yours: ErrorEntry.new(
-          code: :permission_denied, status: 403, scope: :envelope,
-          retryable: false, processed: :yes, closes: nil,
-          detail: 'The other agent has this part in the task.'
-        ).freeze,
-        task_finished: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :envelope,
-          retryable: false, processed: :yes, closes: nil,
-          detail: 'The task has its terminal state; this was not passed on.'
-        ).freeze,
-        task_conflict: ErrorEntry.new(
-          code: :already_exists, status: 409, scope: :envelope,
-          retryable: false, processed: :yes, closes: nil,
-          detail: 'This task_id was used for another request. Choose a new UUIDv7.'
-        ).freeze,
-        deadline_too_far: ErrorEntry.new(
-          code: :invalid_argument, status: 400, scope: :envelope,
-          retryable: false, processed: :yes, closes: nil,
-          detail: 'A deadline lies at most 24 hours ahead. Choose a nearer one.'
-        ).freeze,
-        too_many_tasks: ErrorEntry.new(
-          code: :resource_exhausted, status: 429, scope: :envelope,
-          retryable: true, processed: :yes, closes: nil,
-          detail: 'Too many open tasks in this session. Wait for one to end.'
-        ).freeze,
-        edge_required: ErrorEntry.new(
-          code: :permission_denied, status: 403, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'Requests come through the agentworks edge only.'
-        ).freeze,
-        certificate_required: ErrorEntry.new(
-          code: :unauthenticated, status: 403, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'Connect with a client certificate (mutual TLS).'
-        ).freeze,
-        certificate_untrusted: ErrorEntry.new(
-          code: :unauthenticated, status: 403, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The client certificate was not issued by a trusted CA.'
-        ).freeze,
-        certificate_expired: ErrorEntry.new(
-          code: :unauthenticated, status: 403, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The client certificate has expired. Issue a new one.'
-        ).freeze,
-        certificate_not_yet_valid: ErrorEntry.new(
-          code: :unauthenticated, status: 403, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The client certificate is not valid yet. Check the clock of the machine that issued ' \
-            'it.'
-        ).freeze,
-        certificate_revoked: ErrorEntry.new(
-          code: :unauthenticated, status: 403, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The client certificate was revoked. Issue a new one.'
-        ).freeze,
-        certificate_unknown: ErrorEntry.new(
-          code: :permission_denied, status: 403, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The client certificate is not registered for an agent. Register its fingerprint.'
-        ).freeze,
-        agent_suspended: ErrorEntry.new(
-          code: :permission_denied, status: 403, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The agent or its account is suspended.'
-        ).freeze,
-        credentials_required: ErrorEntry.new(
-          code: :unauthenticated, status: 401, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'Send `Authorization: Bearer <API key>`, or, where agents may ask, connect with a ' \
-            'client certificate.'
-        ).freeze,
-        credentials_invalid: ErrorEntry.new(
-          code: :unauthenticated, status: 401, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'That is no credential of this broker. Check the API key; make a new one if it is ' \
-            'lost.'
-        ).freeze,
-        api_key_expired: ErrorEntry.new(
-          code: :unauthenticated, status: 401, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The API key has expired. Make a new one.'
-        ).freeze,
-        api_key_revoked: ErrorEntry.new(
-          code: :unauthenticated, status: 401, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The API key was revoked. Make a new one.'
-        ).freeze,
-        account_suspended: ErrorEntry.new(
-          code: :permission_denied, status: 403, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The account is suspended. Ask whoever runs the broker.'
-        ).freeze,
-        permission_denied: ErrorEntry.new(
-          code: :permission_denied, status: 403, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The credential is good and does not allow this; `permission` says what is missing. ' \
-            'Use one that has it.'
-        ).freeze,
-        subprotocol_required: ErrorEntry.new(
-          code: :failed_precondition, status: 426, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'Connect by WebSocket with subprotocol `agentworks.v1`; it is the one that this ' \
-            'broker speaks.'
-        ).freeze,
-        invalid_request: ErrorEntry.new(
-          code: :invalid_argument, status: 400, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The request does not fit its schema; `issues` says where.'
-        ).freeze,
-        route_unknown: ErrorEntry.new(
-          code: :not_found, status: 404, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'No such route. GET /v1/openapi.json lists them.'
-        ).freeze,
-        account_not_found: ErrorEntry.new(
-          code: :not_found, status: 404, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'No account of that name.'
-        ).freeze,
-        api_key_not_found: ErrorEntry.new(
-          code: :not_found, status: 404, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'No API key of that id.'
-        ).freeze,
-        certificate_not_found: ErrorEntry.new(
-          code: :not_found, status: 404, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'No certificate with that fingerprint.'
-        ).freeze,
-        agent_not_found: ErrorEntry.new(
-          code: :not_found, status: 404, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'No agent of that name.'
-        ).freeze,
-        account_exists: ErrorEntry.new(
-          code: :already_exists, status: 409, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'There is an account of that name.'
-        ).freeze,
-        agent_exists: ErrorEntry.new(
-          code: :already_exists, status: 409, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'There is an agent of that name.'
-        ).freeze,
-        too_many_requests: ErrorEntry.new(
-          code: :resource_exhausted, status: 429, scope: :request,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'Requests come too fast. Ask again after `Retry-After`; the `RateLimit-*` headers ' \
-            'say how many are left.'
-        ).freeze,
-        idempotency_conflict: ErrorEntry.new(
-          code: :already_exists, status: 409, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'That `Idempotency-Key` was used for another request. Choose a new one for each.'
-        ).freeze,
-        idempotency_in_progress: ErrorEntry.new(
-          code: :unavailable, status: 409, scope: :request,
-          retryable: true, processed: :maybe, closes: nil,
-          detail: 'The first request with that `Idempotency-Key` is still at work. Ask again in a ' \
-            'second.'
-        ).freeze,
-        precondition_failed: ErrorEntry.new(
-          code: :failed_precondition, status: 412, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'It was changed since: `If-Match` is not its `ETag`. Get it again, and decide anew.'
-        ).freeze,
-        certificate_taken: ErrorEntry.new(
-          code: :already_exists, status: 409, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'That certificate is registered for another agent.'
-        ).freeze,
-        request_too_large: ErrorEntry.new(
-          code: :resource_exhausted, status: 413, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The body of a request is at most 256 KiB.'
-        ).freeze,
-        signing_request_refused: ErrorEntry.new(
-          code: :invalid_argument, status: 400, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The certificate signing request cannot be answered; `issues` says why. Make a new ' \
-            'key and a new request.'
-        ).freeze,
-        issuer_missing: ErrorEntry.new(
-          code: :failed_precondition, status: 409, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'This broker issues no certificates. Have one issued by a CA that it trusts, and ' \
-            'register it: POST /v1/certificates.'
-        ).freeze,
-        issuer_unavailable: ErrorEntry.new(
-          code: :unavailable, status: 503, scope: :request,
-          retryable: true, processed: :no, closes: nil,
-          detail: 'The CA does not answer. Nothing was registered: ask again in a minute.'
-        ).freeze,
-        too_many_certificates: ErrorEntry.new(
-          code: :resource_exhausted, status: 429, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The agent has 20 certificates that are neither revoked nor expired. Revoke those ' \
-            'that nobody uses.'
-        ).freeze,
-        enrolment_token_invalid: ErrorEntry.new(
-          code: :unauthenticated, status: 401, scope: :request,
-          retryable: false, processed: :no, closes: nil,
-          detail: 'The enrolment token is unknown, expired or used already. Ask for a new one.'
-        ).freeze,
-        internal: ErrorEntry.new(
-          code: :internal, status: 500, scope: :connection,
-          retryable: true, processed: :maybe, closes: nil,
-          detail: 'The broker failed. Connect again; what was acknowledged is stored.'
+      def self.entry(code, status, scope, detail, retryable: false, processed: :no, closes: nil)
+        ErrorEntry.new(
+          code: code, status: status, scope: scope, detail: detail,
+          retryable: retryable, processed: processed, closes: closes
         ).freeze
+      end
+      private_class_method :entry
+
+      TABLE = {
+        binary_frame: entry(:invalid_argument, 400, :frame, 'Frames are text. Send JSON envelopes as a text frame.'),
+        frame_too_large: entry(:resource_exhausted, 413, :connection,
+          'A frame is at most 512 KiB. Send smaller frames.', closes: 4413),
+        too_many_envelopes: entry(:resource_exhausted, 413, :frame, 'A frame carries 1–256 envelopes. Split it.'),
+        too_many_faults: entry(:invalid_argument, 400, :connection,
+          'More than 16 bad lines in one frame: the rest of it was not read. Check what the client ' \
+          'sends, and connect again.', closes: 4400),
+        envelope_too_large: entry(:resource_exhausted, 413, :envelope,
+          'An envelope is at most 256 KiB. Send the content in parts, or a reference to it.'),
+        too_deep: entry(:invalid_argument, 400, :envelope,
+          'Objects and arrays nest at most 32 deep. Flatten the content.'),
+        invalid_json: entry(:invalid_argument, 400, :envelope,
+          'Each line of a frame is one JSON object. Check the encoding and that no line break stands inside an ' \
+          'envelope.'),
+        invalid_envelope: entry(:invalid_argument, 400, :envelope,
+          'The envelope does not fit its type; `issues` says where. See PROTOCOL, Envelope.'),
+        unknown_type: entry(:invalid_argument, 400, :envelope, 'No such envelope type. See PROTOCOL, Types.'),
+        wrong_direction: entry(:invalid_argument, 400, :envelope, 'Only the broker sends this type.'),
+        from_mismatch: entry(:permission_denied, 403, :envelope,
+          '`from` is not the agent of this certificate. Leave it out: the broker stamps it.'),
+        not_registered: entry(:failed_precondition, 409, :envelope,
+          'Send REGISTER first, then send this again.', retryable: true),
+        already_registered: entry(:failed_precondition, 409, :envelope,
+          'This connection is registered. Announce changed capabilities by CAPABILITY_ANNOUNCE.'),
+        rate_limited: entry(:resource_exhausted, 429, :connection,
+          'Frames come too fast. This one was taken: put more into each, or the connection is ' \
+          'closed (4529).', processed: :yes),
+        too_many_lookups: entry(:resource_exhausted, 429, :envelope,
+          'Queries, announcements and new sessions come too fast. Send this again in a second.', retryable: true),
+        capability_denied: entry(:permission_denied, 403, :envelope,
+          "The account's policy does not let this agent offer the capabilities that `issues` names. See GET " \
+          '/v1/policy.'),
+        not_on_direct: entry(:failed_precondition, 409, :envelope,
+          'A direct connection carries the work of one session. Send this type on /v1/connect.'),
+        session_unknown: entry(:not_found, 404, :session, 'No such session. Open one by SESSION_INIT.'),
+        session_exists: entry(:already_exists, 409, :session, 'This session_id is taken. Choose a new UUIDv7.'),
+        session_not_pending: entry(:failed_precondition, 409, :session,
+          'The session is not waiting for an answer any more.'),
+        session_not_active: entry(:failed_precondition, 409, :session,
+          'The session is not accepted yet. Wait for SESSION_ACCEPT, then send this again.', retryable: true),
+        session_closed: entry(:failed_precondition, 409, :session,
+          'The session is closed. Open a new one by SESSION_INIT.'),
+        session_damaged: entry(:data_loss, 500, :session,
+          'What the broker has stored of the session is damaged, so it cannot go on. Open a new ' \
+          'one by SESSION_INIT.', processed: :maybe),
+        session_not_attached: entry(:failed_precondition, 409, :session,
+          'This connection is not attached to the session. Send SESSION_RESUME, then what was not ' \
+          'acknowledged.', retryable: true),
+        relay_lost: entry(:unavailable, 503, :session,
+          'Frames between this connection and the session may be lost. Send ' \
+          'SESSION_RESUME for this session.', retryable: true, processed: :maybe),
+        too_many_sessions: entry(:resource_exhausted, 429, :session,
+          'Too many open sessions. Close one first.', retryable: true),
+        agent_unknown: entry(:not_found, 404, :session, 'No agent of that name in this account. See AGENT_QUERY.'),
+        agent_offline: entry(:unavailable, 503, :session,
+          'That agent is not connected. Try again when it is.', retryable: true),
+        too_many_offers: entry(:resource_exhausted, 429, :session,
+          "Too many offers wait for that agent's answer. Try again later.", retryable: true),
+        capability_unknown: entry(:not_found, 404, :session,
+          'No agent that this may go to announced that capability. See AGENT_QUERY.'),
+        capability_busy: entry(:unavailable, 503, :session,
+          'No agent with that capability is connected and has room (`max_concurrency`). Try again ' \
+          'later.', retryable: true),
+        policy_denied: entry(:permission_denied, 403, :session,
+          "The account's policy does not let this agent open sessions with that one. See GET /v1/policy."),
+        self_session: entry(:invalid_argument, 400, :session, 'An agent cannot open a session with itself.'),
+        offer_expired: entry(:unavailable, 503, :session,
+          'The other agent did not answer the offer in time. Open a new session.', retryable: true),
+        offer_rejected: entry(:failed_precondition, 409, :session,
+          'The other agent rejected the session; `message` says why.'),
+        sequence_gap: entry(:out_of_range, 409, :session,
+          'The `seq` is beyond the next one. Nothing from it on was taken: send again from ' \
+          '`expected`.', retryable: true),
+        flow_control: entry(:resource_exhausted, 429, :session,
+          'The `seq` is beyond the `limit`. Nothing from it on was stored: wait for a MESSAGE_ACK ' \
+          'with a higher limit.', retryable: true),
+        ack_beyond: entry(:out_of_range, 409, :envelope, '`ack` is beyond what was sent to you. It was ignored.'),
+        flow_control_abuse: entry(:resource_exhausted, 429, :connection,
+          'Three frames beyond the `limit`. Connect again, and obey the limit.', closes: 4413),
+        task_unknown: entry(:not_found, 404, :envelope, 'No such task in this session.', processed: :yes),
+        task_not_yours: entry(:permission_denied, 403, :envelope,
+          'The other agent has this part in the task.', processed: :yes),
+        task_finished: entry(:failed_precondition, 409, :envelope,
+          'The task has its terminal state; this was not passed on.', processed: :yes),
+        task_conflict: entry(:already_exists, 409, :envelope,
+          'This task_id was used for another request. Choose a new UUIDv7.', processed: :yes),
+        deadline_too_far: entry(:invalid_argument, 400, :envelope,
+          'A deadline lies at most 24 hours ahead. Choose a nearer one.', processed: :yes),
+        too_many_tasks: entry(:resource_exhausted, 429, :envelope,
+          'Too many open tasks in this session. Wait for one to end.', retryable: true, processed: :yes),
+        internal: entry(:internal, 500, :connection,
+          'The broker failed. Connect again; what was acknowledged is stored.', retryable: true, processed: :maybe),
+        session_not_ended: entry(:failed_precondition, 409, :request,
+          'The session has not ended: what it accepted, it still delivers. Wait for its end.', retryable: true),
+        redrive_mismatch: entry(:failed_precondition, 409, :request,
+          'Dead letters go into an active session between the same two agents. Open one.'),
+        redrive_conflict: entry(:failed_precondition, 409, :request,
+          'They go into another session (`redriven_to`). Name that one, or wait until it has ' \
+          'ended.', retryable: true),
+        edge_required: entry(:permission_denied, 403, :request, 'Requests come through the agentworks edge only.'),
+        certificate_required: entry(:unauthenticated, 403, :request, 'Connect with a client certificate (mutual TLS).'),
+        certificate_untrusted: entry(:unauthenticated, 403, :request,
+          'The client certificate was not issued by a trusted CA.'),
+        certificate_expired: entry(:unauthenticated, 403, :request,
+          'The client certificate has expired. Issue a new one.'),
+        certificate_not_yet_valid: entry(:unauthenticated, 403, :request,
+          'The client certificate is not valid yet. Check the clock of the machine that issued it.'),
+        certificate_revoked: entry(:unauthenticated, 403, :request,
+          'The client certificate was revoked. Issue a new one.'),
+        certificate_unknown: entry(:permission_denied, 403, :request,
+          'The client certificate is not registered for an agent. Register its fingerprint.'),
+        agent_suspended: entry(:permission_denied, 403, :request, 'The agent or its account is suspended.'),
+        credentials_required: entry(:unauthenticated, 401, :request,
+          'Send `Authorization: Bearer <API key>`, or, where agents may ask, connect with a client certificate.'),
+        credentials_invalid: entry(:unauthenticated, 401, :request,
+          'That is no credential of this broker. Check the API key; make a new one if it is lost.'),
+        api_key_expired: entry(:unauthenticated, 401, :request, 'The API key has expired. Make a new one.'),
+        api_key_revoked: entry(:unauthenticated, 401, :request, 'The API key was revoked. Make a new one.'),
+        account_suspended: entry(:permission_denied, 403, :request,
+          'The account is suspended. Ask whoever runs the broker.'),
+        permission_denied: entry(:permission_denied, 403, :request,
+          'The credential is good and does not allow this; `permission` says what is missing. Use one that has it.'),
+        subprotocol_required: entry(:failed_precondition, 426, :request,
+          'Connect by WebSocket with subprotocol `agentworks.v1`; it is the one that this broker speaks.'),
+        invalid_request: entry(:invalid_argument, 400, :request,
+          'The request does not fit its schema; `issues` says where.'),
+        route_unknown: entry(:not_found, 404, :request, 'No such route. GET /v1/openapi.json lists them.'),
+        account_not_found: entry(:not_found, 404, :request, 'No account of that name.'),
+        api_key_not_found: entry(:not_found, 404, :request, 'No API key of that id.'),
+        certificate_not_found: entry(:not_found, 404, :request, 'No certificate with that fingerprint.'),
+        agent_not_found: entry(:not_found, 404, :request, 'No agent of that name.'),
+        account_exists: entry(:already_exists, 409, :request, 'There is an account of that name.'),
+        agent_exists: entry(:already_exists, 409, :request, 'There is an agent of that name.'),
+        too_many_requests: entry(:resource_exhausted, 429, :request,
+          'Requests come too fast. Ask again after `Retry-After`; the `RateLimit-*` headers say ' \
+          'how many are left.', retryable: true),
+        idempotency_conflict: entry(:already_exists, 409, :request,
+          'That `Idempotency-Key` was used for another request. Choose a new one for each.'),
+        idempotency_in_progress: entry(:unavailable, 409, :request,
+          'The first request with that `Idempotency-Key` is still at work. Ask ' \
+          'again in a second.', retryable: true, processed: :maybe),
+        precondition_failed: entry(:failed_precondition, 412, :request,
+          'It was changed since: `If-Match` is not its `ETag`. Get it again, and decide anew.'),
+        certificate_taken: entry(:already_exists, 409, :request, 'That certificate is registered for another agent.'),
+        request_too_large: entry(:resource_exhausted, 413, :request, 'The body of a request is at most 256 KiB.'),
+        signing_request_refused: entry(:invalid_argument, 400, :request,
+          'The certificate signing request cannot be answered; `issues` says why. Make a new key and a new request.'),
+        issuer_missing: entry(:failed_precondition, 409, :request,
+          'This broker issues no certificates. Have one issued by a CA that it trusts, and register it: POST ' \
+          '/v1/certificates.'),
+        issuer_unavailable: entry(:unavailable, 503, :request,
+          'The CA does not answer. Nothing was registered: ask again in a minute.', retryable: true),
+        too_many_certificates: entry(:resource_exhausted, 429, :request,
+          'The agent has 20 certificates that are neither revoked nor expired. Revoke those that nobody uses.'),
+        enrolment_token_invalid: entry(:unauthenticated, 401, :request,
+          'The enrolment token is unknown, expired or used already. Ask for a new one.'),
       }.freeze
 
       # The entry of a reason (String or Symbol), or nil for one that this version does not know.
