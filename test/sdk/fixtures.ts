@@ -110,3 +110,11 @@ export async function sessionBetween(from: Agent, to: Agent): Promise<{ here: Se
   await offered.return?.();
   return { here, there };
 }
+
+export const numbers = (from: number, through: number): number[] =>
+  Array.from({ length: through - from + 1 }, (_, i) => from + i);
+
+/** What the next messages of a session carry. */
+export async function contentsOf(session: Session, count: number): Promise<unknown[]> {
+  return (await take(session.messages(), count)).map(({ content }) => content);
+}
