@@ -157,6 +157,9 @@ export const enrolmentTokens = sqliteTable("enrolment_tokens", {
   createdAt: integer("created_at").notNull(),
   expiresAt: integer("expires_at").notNull(),
   usedAt: integer("used_at"),
+  /** What it was traded for, PEM: given again to whoever has the key, for an answer may be lost. Neither is a secret. */
+  certificate: text("certificate"),
+  chain: text("chain"),
 });
 
 /** Every change of the control plane. Rows are only added: triggers refuse anything else (migration 0004). */

@@ -26,9 +26,11 @@ export function problem(
   more: Parameters<typeof problemBody>[1] = {},
   headers: Record<string, string> = {},
 ): Response & TypedResponse<ProblemBody, ErrorStatus, "json"> {
-  return c.json(problemBody(reason, more), errors[reason].status, {
+  const { status } = errors[reason];
+  return c.json(problemBody(reason, more), status, {
     "Content-Type": "application/problem+json",
     "Cache-Control": "no-store",
+    ...(status === 401 && { "WWW-Authenticate": 'Bearer realm="agentworks"' }),
     ...headers,
   });
 }

@@ -16,6 +16,9 @@ export interface IssuedRecord {
   notAfter: number;
   issuer: Issuer;
   reference: string | null;
+  /** PEM: the certificate, and the CAs above it. */
+  certificate: string;
+  chain: string;
 }
 
 /** By which right a certificate is asked for. */
@@ -54,13 +57,12 @@ function holds(db: Database, { account, agent }: IssuedRecord, claim: Certificat
   }
 }
 
-/** A token that is neither used nor over; one for an agent that was deleted since is not one for the next of that name. */
-const usable = (now: number) =>
-  and(
-    isNull(enrolmentTokens.usedAt),
-    gt(enrolmentTokens.expiresAt, now),
-    lte(agents.createdAt, enrolmentTokens.createdAt),
-  );
+/** A token that is not over; one for an agent that was deleted since is not one for the next of that name. */
+const current = (now: number) =>
+  and(gt(enrolmentTokens.expiresAt, now), lte(agents.createdAt, enrolmentTokens.createdAt));
+
+/** And not used. */
+const usable = (now: number) => and(isNull(enrolmentTokens.usedAt), current(now));
 
 const actions = {
   permission: "certificate.issue",
@@ -80,6 +82,7 @@ export async function registerIssued(
   author: Author,
 ): Promise<boolean> {
   const { account, agent, fingerprint, serial, subject, notBefore, notAfter, issuer, reference } = record;
+  const { certificate, chain } = record;
   const { at } = author;
   const good = holds(db, record, claim, at);
   const from = claim.by === "renewal" ? claim.from : null;
@@ -98,7 +101,7 @@ export async function registerIssued(
     // Last: it is what the claim was.
     db
       .update(enrolmentTokens)
-      .set({ usedAt: at })
+      .set({ usedAt: at, certificate, chain })
       .where(and(eq(enrolmentTokens.id, token), isNull(enrolmentTokens.usedAt))),
   ]);
   return registered.length > 0;
@@ -195,8 +198,9 @@ export interface EnrolmentTokenRecord {
   account: string;
   agent: string;
   secretHash: string;
-  /** Neither used nor over, and its agent is there. */
-  usable: boolean;
+  /** Not over, and its agent is there. */
+  current: boolean;
+  used: boolean;
   accountActive: boolean;
 }
 
@@ -215,7 +219,8 @@ export async function findEnrolmentToken(
       account: enrolmentTokens.accountId,
       agent: enrolmentTokens.agentId,
       secretHash: enrolmentTokens.secretHash,
-      usable: sql<number>`${and(usable(nowMs), isNull(agents.deletedAt))}`,
+      current: sql<number>`${and(current(nowMs), isNull(agents.deletedAt))}`,
+      usedAt: enrolmentTokens.usedAt,
       status: accounts.status,
     })
     .from(enrolmentTokens)
@@ -224,8 +229,23 @@ export async function findEnrolmentToken(
     .where(eq(enrolmentTokens.id, id))
     .limit(1);
   if (record === undefined) return undefined;
-  const { status, usable: found, ...token } = record;
-  return { ...token, usable: found === 1, accountActive: status === "active" };
+  const { status, current: found, usedAt, ...token } = record;
+  return { ...token, current: found === 1, used: usedAt !== null, accountActive: status === "active" };
+}
+
+/** What a token was traded for, PEM; undefined where it was not. One query. */
+export async function findEnrolled(
+  db: Database,
+  account: string,
+  token: string,
+): Promise<{ certificate: string; chain: string } | undefined> {
+  const [found] = await db
+    .select({ certificate: enrolmentTokens.certificate, chain: enrolmentTokens.chain })
+    .from(enrolmentTokens)
+    .where(and(eq(enrolmentTokens.id, token), eq(enrolmentTokens.accountId, account)))
+    .limit(1);
+  const { certificate, chain } = found ?? {};
+  return certificate && chain !== null && chain !== undefined ? { certificate, chain } : undefined;
 }
 
 /** A token to be made. `expiresAt` is epoch milliseconds. */
@@ -255,7 +275,7 @@ export async function createEnrolmentToken(db: Database, token: NewEnrolmentToke
     db
       .insert(enrolmentTokens)
       .select(
-        sql`select ${id}, ${account}, ${agent}, ${secretHash}, ${author.actor}, ${author.at}, ${expiresAt}, null where ${known}`,
+        sql`select ${id}, ${account}, ${agent}, ${secretHash}, ${author.actor}, ${author.at}, ${expiresAt}, null, null, null where ${known}`,
       )
       .returning({ id: enrolmentTokens.id }),
     audited(db, author, deed, known),

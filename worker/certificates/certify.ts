@@ -24,8 +24,8 @@ export interface CertifyOptions {
   lifeMs: number;
 }
 
-/** Whether a certificate is for the key of the request: what an issuer sends back is looked at like everything else. */
-function isForKeyOf(request: SigningRequest, pem: string): boolean {
+/** Whether a certificate is for the key of the request, whose owner has signed that. */
+export function isForKeyOf(request: SigningRequest, pem: string): boolean {
   const [asked, given] = [request.publicKey.rawData, new X509Certificate(pem).publicKey.rawData];
   const bytes = new Uint8Array(given);
   return asked.byteLength === bytes.length && new Uint8Array(asked).every((byte, i) => byte === bytes[i]);
@@ -42,6 +42,7 @@ export async function certify(
   if (!issued.ok) return issued;
   const { certificate, chain, reference } = issued;
   const content = readCertificate(certificate);
+  // What an issuer sends back is looked at like everything else.
   if (content === undefined || !isForKeyOf(judged.request, certificate)) {
     console.error(JSON.stringify({ event: "issuer_failed", issuer: issuer.name, call: "issue", reference }));
     if (reference !== null) await issuer.revoke(reference);

@@ -1,6 +1,5 @@
 // What stands before routes, as Hono middleware: the edge's proof, an agent's identity for upgrades, and who may what.
 import type { Context, MiddlewareHandler } from "hono";
-import { errors } from "../../protocol/wire/errors.ts";
 import { bounds } from "../../schema/bounds.ts";
 import type { Permission } from "../../schema/permissions.ts";
 import type { Author } from "../../schema/registry.ts";
@@ -61,13 +60,11 @@ export const guarded = (access: Access): MiddlewareHandler<App> =>
       authorization: c.req.raw.headers.get("Authorization"),
       cf: c.req.raw.cf,
       account: c.req.query("account"),
+      enrols: "enrolment" in access,
     };
     const trust = { db: c.env.DB, operatorToken: c.env.ADMIN_TOKEN, now: Date.now() };
     const principal = await authenticate(asking, trust);
-    if (typeof principal === "string") {
-      const unauthorized = errors[principal].status === 401;
-      return problem(c, principal, {}, unauthorized ? { "WWW-Authenticate": 'Bearer realm="agentworks"' } : {});
-    }
+    if (typeof principal === "string") return problem(c, principal);
     const refused = await limited(c, principal);
     if (refused !== undefined) return refused;
     if (!may(principal, access)) {

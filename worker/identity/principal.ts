@@ -21,8 +21,8 @@ interface Anyone {
 export type AgentPrincipal = Anyone & { kind: "agent"; agent: string; fingerprint: string };
 export type KeyPrincipal = Anyone & { kind: "key"; id: string };
 export type OperatorPrincipal = Anyone & { kind: "operator" };
-/** A machine that has nothing but a token: it may enrol as that agent, once, and nothing else. */
-export type EnrolmentPrincipal = Anyone & { kind: "enrolment"; id: string; agent: string };
+/** A machine that has nothing but a token: it may enrol as that agent, once, and nothing else. `used`: it has, and may ask for the answer again. */
+export type EnrolmentPrincipal = Anyone & { kind: "enrolment"; id: string; agent: string; used: boolean };
 export type Principal = AgentPrincipal | KeyPrincipal | OperatorPrincipal | EnrolmentPrincipal;
 
 /** What of a request tells who asks. */
@@ -32,6 +32,8 @@ export interface Asking {
   cf: unknown;
   /** `?account=`: the operator's choice. */
   account: string | undefined;
+  /** It asks to enrol: all that a used token is still good for. */
+  enrols: boolean;
 }
 
 export interface Trust {
@@ -54,7 +56,7 @@ const presentsCertificate = (cf: unknown): boolean => {
  * sent it alone counts: a wrong one is not made good by a certificate.
  */
 export async function authenticate(asking: Asking, trust: Trust): Promise<Principal | ErrorReason> {
-  if (asking.authorization !== null) return byBearer(asking.authorization, asking.account, trust);
+  if (asking.authorization !== null) return byBearer(asking.authorization, asking, trust);
   if (!presentsCertificate(asking.cf)) return "credentials_required";
   const identity = await identify(asking.cf, trust.db, trust.now);
   return typeof identity === "string" ? identity : agentPrincipal(identity);
@@ -71,13 +73,13 @@ const agentPrincipal = ({ account, agent, fingerprint }: Identity): AgentPrincip
 
 async function byBearer(
   authorization: string,
-  account: string | undefined,
+  { account, enrols }: Asking,
   { db, operatorToken, now }: Trust,
 ): Promise<Principal | ErrorReason> {
   const sent = bearerOf(authorization);
   if (sent === undefined) return "credentials_invalid";
   const token = enrolmentTokenForm.read(sent);
-  if (token !== undefined) return byEnrolmentToken(token, db, now);
+  if (token !== undefined) return byEnrolmentToken(token, enrols, db, now);
   const key = apiKeyForm.read(sent);
   if (key !== undefined) {
     const d1 = drizzle(db);
@@ -97,15 +99,16 @@ async function byBearer(
 /** Unknown, used and expired ones look alike: whoever guesses learns nothing. */
 async function byEnrolmentToken(
   { id, secret }: ReadCredential,
+  enrols: boolean,
   db: D1Database,
   now: number,
 ): Promise<EnrolmentPrincipal | ErrorReason> {
   const [record, hash] = await Promise.all([findEnrolmentToken(drizzle(db), id, now), hashSecret(secret)]);
   const proven = await equalInConstantTime(record?.secretHash ?? "", hash);
-  if (record === undefined || !proven || !record.usable) return "enrolment_token_invalid";
-  const { account, agent } = record;
+  if (record === undefined || !proven || !record.current || (record.used && !enrols)) return "enrolment_token_invalid";
+  const { account, agent, used } = record;
   if (!record.accountActive) return "account_suspended";
-  return { kind: "enrolment", id, account, agent, actor: `enrolment:${id}`, permissions: none };
+  return { kind: "enrolment", id, account, agent, used, actor: `enrolment:${id}`, permissions: none };
 }
 
 const isDue = ({ lastUsedAt }: ApiKeyRecord, now: number) =>

@@ -14,7 +14,7 @@ import type { App } from "../env.ts";
 import { enrolmentTokenForm, hashSecret } from "../identity/bearer.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { problem } from "../problem.ts";
-import { answerWithCertificate, issuingRefusals } from "./issuing.ts";
+import { answerAgain, answerWithCertificate, issuingRefusals } from "./issuing.ts";
 import { json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { time } from "./times.ts";
@@ -37,7 +37,7 @@ const enrol = guardedRoute({
   method: "post",
   path: "/v1/enrolments",
   description:
-    "Trades an enrolment token for a certificate. The token is used up by the certificate, not by a refusal.",
+    "Trades an enrolment token for a certificate. The token is used up by the certificate, not by a refusal; a request for the same key gets the same certificate again, while the token lasts.",
   access: { enrolment: true },
   request: { body: { required: true, content: { "application/json": { schema: Enrol } } } },
   refuses: issuingRefusals,
@@ -63,6 +63,7 @@ export function enrolmentRoutes(app: OpenAPIHono<App>): void {
     const { id: token, agent } = principal;
     const lifeMs = bounds.certificateDaysDefault * 24 * 60 * 60 * 1000;
     const { csr } = c.req.valid("json");
+    if (principal.used) return answerAgain(c, { csr, agent, token });
     return answerWithCertificate(c, { csr, agent, claim: { by: "enrolment", token }, lifeMs });
   });
 }

@@ -17,13 +17,16 @@ import {
   type CertificateListing,
   countLiveCertificates,
   findCertificate,
+  findEnrolled,
   listCertificates,
   registerIssued,
 } from "../../schema/registry.ts";
-import { certify } from "../certificates/certify.ts";
+import { judgeSigningRequest } from "../../x509/signing-request.ts";
+import { certify, isForKeyOf } from "../certificates/certify.ts";
 import { configuredIssuer } from "../certificates/configured-issuer.ts";
 import type { App } from "../env.ts";
 import { authorOf } from "../identity/middleware.ts";
+import { type CertificateContent, readCertificate } from "../identity/pem.ts";
 import type { Principal } from "../identity/principal.ts";
 import { problem } from "../problem.ts";
 import { json } from "./responses.ts";
@@ -91,33 +94,62 @@ export async function answerWithCertificate(c: Context<App>, { csr, agent, claim
     return problem(c, made.reason, made.message ? { issues: [{ path: "csr", message: made.message }] } : {});
   }
   const { certificate, chain, content, reference } = made;
-  const record = { account, agent, issuer: made.issuer, reference, ...content };
+  const record = { account, agent, issuer: made.issuer, reference, certificate, chain, ...content };
   if (!(await registerIssued(db, record, claim, author))) {
     // Nobody knows it, so it opens nothing; its issuer need not keep it either.
     if (reference !== null) await issuer?.revoke(reference);
-    return problem(c, lapsed[claim.by]);
+    // Of two that came at once with one token and one key, both get what the first one got.
+    return claim.by === "enrolment" ? answerAgain(c, { csr, agent, token: claim.token }) : problem(c, lapsed[claim.by]);
   }
-  const { notBefore, notAfter, ...facts } = content;
-  const answer = {
-    account,
+  return c.json(issuedAnswer(c, agent, content, { certificate, chain }), 201);
+}
+
+/** PEM. */
+type Signed = { certificate: string; chain: string };
+
+function issuedAnswer(
+  c: Context<App>,
+  agent: string,
+  { notBefore, notAfter, ...facts }: CertificateContent,
+  signed: Signed,
+): z.infer<typeof IssuedCertificate> {
+  return {
+    account: c.var.principal.account,
     agent_id: agent,
     ...facts,
     not_before: time(notBefore),
     not_after: time(notAfter),
-    certificate,
-    chain,
+    ...signed,
     broker_ca: c.env.CA_CERTIFICATE ?? null,
     agents_url: c.env.AGENTS_URL ?? null,
   };
-  return c.json(answer satisfies z.infer<typeof IssuedCertificate>, 201);
+}
+
+/**
+ * The certificate that a token was traded for, once more: an answer may be lost. Only for the same key, whose owner signs the request,
+ * and while the certificate is good; to everybody else the token is as good as unknown.
+ */
+export async function answerAgain(
+  c: Context<App>,
+  { csr, agent, token }: { csr: string; agent: string; token: string },
+) {
+  const { account } = c.var.principal;
+  const db = drizzle(c.env.DB);
+  const [signed, judged] = await Promise.all([findEnrolled(db, account, token), judgeSigningRequest(csr)]);
+  if (signed === undefined || !judged.ok || !isForKeyOf(judged.request, signed.certificate)) {
+    return problem(c, "enrolment_token_invalid");
+  }
+  const content = readCertificate(signed.certificate);
+  const known = content && (await findCertificate(db, account, content.fingerprint));
+  if (content === undefined || known?.status !== "active") return problem(c, "enrolment_token_invalid");
+  return c.json(issuedAnswer(c, agent, content, signed), 201);
 }
 
 /** Why a claim did not hold any more when the certificate was there. */
 const lapsed = {
   permission: "agent_not_found",
   renewal: "certificate_revoked",
-  enrolment: "enrolment_token_invalid",
-} as const satisfies Record<CertificateClaim["by"], string>;
+} as const satisfies Partial<Record<CertificateClaim["by"], string>>;
 
 function shown(certificate: CertificateListing, now: number): z.infer<typeof CertificateEntry> {
   const { fingerprint, serial, subject, status, issuer, notAfter } = certificate;

@@ -2,6 +2,7 @@
 // the CA to trust and what a program needs to know to connect.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { clientError } from "../error.ts";
 import { type HttpApi, isRefusal } from "../http-api.ts";
 import { settleIdentity, writeIdentity } from "./files.ts";
@@ -59,9 +60,24 @@ async function makeFolder(dir: string): Promise<void> {
   }
 }
 
+const enrolAttemptsMax = 4;
+const enrolWaitMs = 250;
+
+/** An answer may be lost after it used up the token: asked again for the same key, the broker answers the same. */
+async function enrol(api: HttpApi, order: object): Promise<IssuedCertificate> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await api.ask("POST", "/v1/enrolments", order);
+    } catch (error) {
+      if (attempt === enrolAttemptsMax || !isRefusal(error, "connection_failed")) throw error;
+      await setTimeout(enrolWaitMs * attempt);
+    }
+  }
+}
+
 /** Asks for a certificate; the agent is made when there is none of that name. */
 async function ask(api: HttpApi, agent: string | undefined, order: object): Promise<IssuedCertificate> {
-  if (agent === undefined) return api.ask("POST", "/v1/enrolments", order);
+  if (agent === undefined) return enrol(api, order);
   const path = `/v1/agents/${encodeURIComponent(agent)}/certificates`;
   try {
     return await api.ask("POST", path, order);

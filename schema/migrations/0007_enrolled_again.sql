@@ -1,0 +1,2 @@
+ALTER TABLE `enrolment_tokens` ADD `certificate` text;--> statement-breakpoint
+ALTER TABLE `enrolment_tokens` ADD `chain` text;
