@@ -2,37 +2,14 @@
 // the agents as processes of their own, pulls the analyst's cable in the midst of a task, kills the broker with SIGKILL and starts
 // it again, and then says what the agents' own code saw.
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { killChild, startBrokerChild } from "../../scripts/broker/child.ts";
 import { tieToThisProcess } from "../../scripts/broker/process.ts";
-import { layCable } from "../../scripts/cable.ts";
-import { certifyAgent } from "../../scripts/certificates/certify.ts";
-import { readCommandLine } from "../../scripts/command-line.ts";
-import { Failure, runCommand } from "../../scripts/failure.ts";
+import { Failure } from "../../scripts/failure.ts";
 import { needInterpreter } from "../../scripts/languages.ts";
-import { ownDocuments, readable } from "../typescript/demo/documents.ts";
-
-/** What an agent's own code saw: its last line. */
-interface Tally {
-  tasks: number;
-  succeeded: number;
-  messages: number;
-  lost: number;
-  duplicated: number;
-  outOfOrder: number;
-}
+import type { Tally } from "../typescript/demo/report.ts";
+import { children, print, runDemo, Setting } from "../typescript/demo/setting.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const started = performance.now();
-const children = new Set<ChildProcess>();
-
-function print(who: string, text: string): void {
-  const seconds = ((performance.now() - started) / 1000).toFixed(2).padStart(6);
-  console.log(`${seconds}s  ${who.padEnd(8)} ${text}`);
-}
 
 /** An agent in a process of its own. What it prints is heard line by line. */
 class Actor {
@@ -92,101 +69,60 @@ async function run(state: string, files: string[]): Promise<boolean> {
     planner: [needInterpreter("python"), here("planner.py"), ...files],
     editor: [process.execPath, here("editor.ts")],
   };
-  const startBroker = (port: number) => startBrokerChild(state, port, (child) => children.add(child));
-  let broker = await startBroker(0);
-  print("broker", `runs behind mutual TLS on port ${broker.port}, state in a folder of its own`);
-  const cable = await layCable(broker.port);
-  let reconnects = 0;
-  let brokerRestarts = 0;
+  const setting = await Setting.begin(state, files.length);
 
-  const enter = async (name: keyof typeof commands, port: number, hear: (text: string) => void = () => {}) => {
-    const { caFile, certificateFile, keyFile } = await certifyAgent({ stateDir: state, agentId: name });
+  const enter = async (
+    name: keyof typeof commands,
+    by: "broker" | "cable",
+    hear: (text: string) => void = () => {},
+  ) => {
+    const { url, caFile, certFile, keyFile } = await setting.credentials(name, by);
     const env = {
-      AGENTWORKS_URL: `wss://localhost:${port}`,
+      AGENTWORKS_URL: url,
       AGENTWORKS_CA: caFile,
-      AGENTWORKS_CERTIFICATE: certificateFile,
+      AGENTWORKS_CERTIFICATE: certFile,
       AGENTWORKS_KEY: keyFile,
       PYTHONPATH: here("../../sdk/python"),
       PYTHONDONTWRITEBYTECODE: "1",
     };
     return new Actor(name, commands[name], env, (text) => {
       print(name, text);
-      if (text.startsWith("connected again")) reconnects++;
+      if (text.startsWith("connected again")) setting.reconnects++;
       hear(text);
     });
   };
 
-  const restart = async () => {
-    print("demo", "kills the broker with SIGKILL");
-    children.delete(broker.process);
-    await killChild(broker.process);
-    broker = await startBroker(broker.port);
-    brokerRestarts++;
-    print("broker", "runs again, from what it had stored");
-  };
-
-  const analyst = await enter("analyst", cable.port);
+  const analyst = await enter("analyst", "cable");
   await analyst.ready;
-  // The cable is cut halfway, the broker killed after three quarters: both in the midst of a task, after some of its progress.
-  const cutAfter = Math.min(Math.floor(files.length / 2), files.length - 1);
-  const killAfter = Math.min(Math.floor((files.length * 3) / 4), files.length - 1);
-  let done = 0;
-  let cut = false;
-  let restarted: Promise<void> | undefined;
-  const planner = await enter("planner", broker.port, (text) => {
-    if (text.startsWith("has ")) done++;
-    if (!text.startsWith("TASK_PROGRESS")) return;
-    if (!cut && done >= cutAfter) {
-      cut = true;
-      print("demo", `cuts the analyst's socket (${cable.cut()} open)`);
-    } else if (cut && done >= killAfter) restarted ??= restart();
+  const planner = await enter("planner", "broker", (text) => {
+    if (text.startsWith("has ")) setting.done++;
+    if (text.startsWith("TASK_PROGRESS")) setting.progress();
   });
   await planner.ready;
-  const editor = await enter("editor", broker.port);
+  const editor = await enter("editor", "broker");
   const tallies = await Promise.all([planner.tally, editor.tally]);
-  await restarted;
+  await setting.settled;
   await Promise.all([planner.leave(), analyst.leave()]);
-  cable.close();
 
   const sum = (what: keyof Tally) => tallies.reduce((total, tally) => total + tally[what], 0);
-  const result = {
-    tasks: sum("tasks"),
-    succeeded: sum("succeeded"),
-    messages: sum("messages"),
-    reconnects,
-    brokerRestarts,
-    lost: sum("lost"),
-    duplicated: sum("duplicated"),
-    outOfOrder: sum("outOfOrder"),
-  };
-  const { tasks, succeeded, lost, duplicated, outOfOrder } = result;
-  console.log(
-    `\n${succeeded} of ${tasks} tasks succeeded; lost ${lost}, repeated ${duplicated}, out of order ${outOfOrder}.`,
+  const tasks = sum("tasks");
+  return setting.end(
+    {
+      tasks,
+      succeeded: sum("succeeded"),
+      messages: sum("messages"),
+      lost: sum("lost"),
+      duplicated: sum("duplicated"),
+      outOfOrder: sum("outOfOrder"),
+    },
+    tasks,
   );
-  console.log(JSON.stringify(result));
-  return succeeded === tasks && lost + duplicated + outOfOrder === 0 && reconnects >= 1 && brokerRestarts === 1;
 }
 
-const usage = `Usage: npm run demo:interop -- [FILE …]
+await runDemo(
+  `Usage: npm run demo:interop -- [FILE …]
 
 Lets a Python, a Ruby and a TypeScript agent work on files (this project's documents, when none is given), cuts a socket and kills
-the broker on the way, and says what the agents saw. The last line is JSON.`;
-
-await runCommand(async () => {
-  const { positionals } = readCommandLine(usage, {});
-  const files = await readable(positionals.length > 0 ? positionals : await ownDocuments());
-  const state = await mkdtemp(join(tmpdir(), "agentworks-demo-"));
-  const clean = async () => {
-    for (const child of children) await killChild(child);
-    await rm(state, { recursive: true, force: true });
-  };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void clean().finally(() => process.exit(130)));
-  }
-  try {
-    if (!(await run(state, files))) process.exitCode = 1;
-  } finally {
-    await clean();
-  }
-});
-process.exit();
+the broker on the way, and says what the agents saw. The last line is JSON.`,
+  run,
+);
