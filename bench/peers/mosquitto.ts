@@ -1,15 +1,13 @@
 // mosquitto, MQTT 5, QoS 1 to a persistent session. It acknowledges what it has in memory; persistence is a snapshot of that,
 // written every half hour and at the end (`autosave_interval`): a crash of the process loses what was acknowledged since.
-import { readFile, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
-import { join } from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
 import { type Lane, silent } from "../lane.ts";
-import type { Peer, PeerDial } from "./peer.ts";
-import { startProgram } from "./program.ts";
+import type { Peer, PeerDial, Place } from "./peer.ts";
+import { readPapers, startConfigured } from "./program.ts";
 
 // Its defaults keep 20 messages in flight and drop what is beyond 1,000: it could not do this work.
-const config = ({ dir, port, caFile, certificateFile, keyFile }: Parameters<Peer["start"]>[0]) => `
+const config = ({ dir, port, caFile, certificateFile, keyFile }: Place) => `
 listener ${port} 127.0.0.1
 cafile ${caFile}
 certfile ${certificateFile}
@@ -27,12 +25,9 @@ user ${userInfo().username}
 
 let sessions = 0;
 
-async function dial({ port, caFile, certificateFile, keyFile }: PeerDial, clientId: string): Promise<MqttClient> {
-  const [ca, cert, key] = await Promise.all([caFile, certificateFile, keyFile].map((file) => readFile(file, "utf8")));
-  const client = await connectAsync(`mqtts://localhost:${port}`, {
-    ca: ca ?? "",
-    cert: cert ?? "",
-    key: key ?? "",
+async function dial(at: PeerDial, clientId: string): Promise<MqttClient> {
+  const client = await connectAsync(`mqtts://localhost:${at.port}`, {
+    ...(await readPapers(at)),
     clientId,
     protocolVersion: 5,
     clean: false,
@@ -69,10 +64,6 @@ export const mosquitto: Peer = {
   command: "mosquitto",
   package: "mosquitto",
   acknowledges: "kept in memory, a snapshot every 30 minutes",
-  async start(place) {
-    const file = join(place.dir, "mosquitto.conf");
-    await writeFile(file, config(place));
-    return startProgram("mosquitto", ["-c", file], { port: place.port, logFile: join(place.dir, "mosquitto.log") });
-  },
+  start: (place) => startConfigured("mosquitto", place, config(place)),
   lane,
 };

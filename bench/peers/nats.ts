@@ -1,14 +1,13 @@
 // NATS JetStream, a file stream. The weakest of the three acknowledgements: the publish is acknowledged when it has been written
 // to the file, which is synced every two minutes (`sync_interval`); a crash of the machine loses what was acknowledged since.
-import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AckPolicy, jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { type Lane, silent } from "../lane.ts";
-import type { Peer, PeerDial } from "./peer.ts";
-import { startProgram } from "./program.ts";
+import type { Peer, PeerDial, Place } from "./peer.ts";
+import { readPapers, startConfigured } from "./program.ts";
 
-const config = ({ dir, port, caFile, certificateFile, keyFile }: Parameters<Peer["start"]>[0]) => `
+const config = ({ dir, port, caFile, certificateFile, keyFile }: Place) => `
 listen: "127.0.0.1:${port}"
 jetstream { store_dir: "${join(dir, "jetstream")}" }
 tls { cert_file: "${certificateFile}", key_file: "${keyFile}", ca_file: "${caFile}", verify: true }
@@ -16,10 +15,7 @@ tls { cert_file: "${certificateFile}", key_file: "${keyFile}", ca_file: "${caFil
 
 let streams = 0;
 
-async function dial({ port, caFile, certificateFile, keyFile }: PeerDial) {
-  const [ca, cert, key] = await Promise.all([caFile, certificateFile, keyFile].map((file) => readFile(file, "utf8")));
-  return connect({ servers: `localhost:${port}`, tls: { ca, cert, key } as { ca: string; cert: string; key: string } });
-}
+const dial = async (at: PeerDial) => connect({ servers: `localhost:${at.port}`, tls: await readPapers(at) });
 
 async function lane(at: PeerDial): Promise<Lane> {
   const [from, to] = await Promise.all([dial(at), dial(at)]);
@@ -58,10 +54,6 @@ export const nats: Peer = {
   command: "nats-server",
   package: "nats-server",
   acknowledges: "written to the stream's file, not synced (every 2 minutes)",
-  async start(place) {
-    const file = join(place.dir, "nats.conf");
-    await writeFile(file, config(place));
-    return startProgram("nats-server", ["-c", file], { port: place.port, logFile: join(place.dir, "nats.log") });
-  },
+  start: (place) => startConfigured("nats-server", place, config(place)),
   lane,
 };

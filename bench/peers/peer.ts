@@ -2,7 +2,7 @@
 // its own Node client. What its acknowledgement is worth is said beside it, for it is not the same for any two.
 import type { Lane } from "../lane.ts";
 
-/** Where a peer's server listens, and what to show it. */
+/** Where a peer's server listens, and what each end shows the other. */
 export interface PeerDial {
   port: number;
   caFile: string;
@@ -11,13 +11,9 @@ export interface PeerDial {
 }
 
 /** What a server is started with. */
-export interface Place {
+export interface Place extends PeerDial {
   /** A folder of its own, removed afterwards. */
   dir: string;
-  port: number;
-  caFile: string;
-  certificateFile: string;
-  keyFile: string;
 }
 
 export interface PeerServer {

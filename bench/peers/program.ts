@@ -3,12 +3,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, closeSync, constants, openSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tieToThisProcess } from "../../scripts/broker/process.ts";
 import { Failure } from "../../scripts/failure.ts";
-import type { PeerServer } from "./peer.ts";
+import type { PeerDial, PeerServer, Place } from "./peer.ts";
 
 const startMsMax = 60_000;
 
@@ -91,4 +92,18 @@ export async function startProgram(
     throw new Failure(`${path} does not listen on port ${port}; it said why in ${logFile}.`);
   }
   return { close: () => stop(child, pid) };
+}
+
+/** The same for a program that takes all it must know from a file. */
+export async function startConfigured(command: string, { dir, port }: Place, config: string): Promise<PeerServer> {
+  const file = join(dir, `${command}.conf`);
+  await writeFile(file, config);
+  return startProgram(command, ["-c", file], { port, logFile: join(dir, `${command}.log`) });
+}
+
+/** What a client shows the server, as PEM text. */
+export async function readPapers(dial: PeerDial): Promise<{ ca: string; cert: string; key: string }> {
+  const { caFile, certificateFile, keyFile } = dial;
+  const read = (file: string) => readFile(file, "utf8");
+  return { ca: await read(caFile), cert: await read(certificateFile), key: await read(keyFile) };
 }

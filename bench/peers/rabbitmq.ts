@@ -1,13 +1,13 @@
 // RabbitMQ, a quorum queue of one node with publisher confirms: the confirm comes after the write-ahead log was synced to disk.
 // The true equal of what agentworks acknowledges.
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "amqplib";
 import { type Lane, silent } from "../lane.ts";
-import type { Peer, PeerDial, PeerServer } from "./peer.ts";
-import { freePort, startProgram } from "./program.ts";
+import type { Peer, PeerDial, PeerServer, Place } from "./peer.ts";
+import { freePort, readPapers, startProgram } from "./program.ts";
 
-const config = ({ port, caFile, certificateFile, keyFile }: Parameters<Peer["start"]>[0]) => `
+const config = ({ port, caFile, certificateFile, keyFile }: Place) => `
 listeners.tcp = none
 listeners.ssl.1 = 127.0.0.1:${port}
 ssl_options.cacertfile = ${caFile}
@@ -18,7 +18,7 @@ ssl_options.fail_if_no_peer_cert = true
 `;
 
 /** Everything of its own: Erlang's name service too, which it would otherwise leave running. */
-async function start(place: Parameters<Peer["start"]>[0]): Promise<PeerServer> {
+async function start(place: Place): Promise<PeerServer> {
   const { dir, port } = place;
   const at = (name: string) => join(dir, name);
   await mkdir(at("log"), { recursive: true });
@@ -68,9 +68,9 @@ async function start(place: Parameters<Peer["start"]>[0]): Promise<PeerServer> {
 
 let queues = 0;
 
-async function lane({ port, caFile, certificateFile, keyFile }: PeerDial): Promise<Lane> {
-  const [ca, cert, key] = await Promise.all([caFile, certificateFile, keyFile].map((file) => readFile(file)));
-  const dial = () => connect(`amqps://localhost:${port}`, { ca: [ca ?? ""], cert, key, noDelay: true });
+async function lane(at: PeerDial): Promise<Lane> {
+  const { ca, cert, key } = await readPapers(at);
+  const dial = () => connect(`amqps://localhost:${at.port}`, { ca: [ca], cert, key, noDelay: true });
   const [from, to] = await Promise.all([dial(), dial()]);
   const queue = `bench${++queues}`;
   const [sender, receiver] = [await from.createConfirmChannel(), await to.createChannel()];
