@@ -1,5 +1,14 @@
 // The tables as Python modules (3.10 and newer): constants in upper case, frozen data classes, types that a checker can read. Pure.
-import { type EntryStyle, entryIn, type LimitRow, madeFrom, snakeCase, type Tables, wrap } from "./tables.ts";
+import {
+  type EntryStyle,
+  entryIn,
+  type LimitRow,
+  madeFrom,
+  type NameRow,
+  snakeCase,
+  type Tables,
+  wrap,
+} from "./tables.ts";
 
 const quote = (text: string): string => JSON.stringify(text);
 const width = 88;
@@ -106,25 +115,21 @@ from typing import Final
 
 ${limits.map(limitLine).join("")}`;
 
-const setOf = (name: string, doc: string, values: readonly string[]): string =>
-  `#: ${doc}\n${name}: Final = frozenset(\n    {\n${values.map((value) => `        ${quote(value)},\n`).join("")}    }\n)\n`;
+const setOf = ({ name, doc, values }: NameRow): string => {
+  const members = values.map((value) => `        ${quote(value)},\n`);
+  return `#: ${doc.replaceAll("`", "``")}\n${name}: Final = frozenset(\n    {\n${members.join("")}    }\n)\n`;
+};
 
-const typesModule = (tables: Tables): string => `"""The names of envelope types, states and outcomes (PROTOCOL, Types).
+const typesModule = ({
+  names,
+}: Tables): string => `"""The names of envelope types, states and outcomes (PROTOCOL, Types).
 
 ${madeFrom("envelope.ts")}
 """
 
 from typing import Final
 
-${[
-  setOf("WORK_TYPES", "Work, both ways: each takes one ``seq`` of its stream.", tables.work),
-  setOf("CLIENT_TYPES", "What an agent may send.", tables.client),
-  setOf("BROKER_TYPES", "What the broker may send.", tables.broker),
-  setOf("RESUME_OUTCOMES", "Outcomes of SESSION_RESUMED (A2).", tables.outcomes),
-  setOf("SESSION_STATES", "States of a session (N5).", tables.states),
-  setOf("TASK_STATUSES", "Statuses that a performer may give in TASK_RESPONSE.", tables.statuses),
-  setOf("DELIVERED_TASK_STATUSES", "Statuses that a requester may hear.", tables.deliveredStatuses),
-].join("\n")}`;
+${names.map(setOf).join("\n")}`;
 
 /** File name → text. */
 export const pythonModules = (tables: Tables): Record<string, string> => ({

@@ -1,5 +1,14 @@
 // The tables as Ruby files (3.1 and newer): frozen constants in Agentworks::Protocol, with comments that YARD reads. Pure.
-import { type EntryStyle, entryIn, type LimitRow, madeFrom, snakeCase, type Tables, wrap } from "./tables.ts";
+import {
+  type EntryStyle,
+  entryIn,
+  type LimitRow,
+  madeFrom,
+  type NameRow,
+  snakeCase,
+  type Tables,
+  wrap,
+} from "./tables.ts";
 
 const width = 100;
 /** In single quotes, as Ruby people write text; double where it holds a single one. */
@@ -90,23 +99,16 @@ const limitsFile = ({
 ${limits.map(limitLine).join("")}    end
 ${tail}`;
 
-const listOf = (name: string, doc: string, values: readonly string[]): string => {
+/** They stand in a module Types. */
+const listOf = ({ name, doc, values }: NameRow): string => {
   const lines = wrap(values.join(" "), width - 12).map((line) => `        ${line.trimEnd()}\n`);
-  return `      # ${doc}\n      ${name} = Set.new(%w[\n${lines.join("")}      ]).freeze\n`;
+  return `      # ${doc}\n      ${name.replace(/_TYPES$/, "")} = Set.new(%w[\n${lines.join("")}      ]).freeze\n`;
 };
 
-const typesFile = (
-  tables: Tables,
-): string => `${head("envelope.ts", "The names of envelope types, states and outcomes (PROTOCOL, Types).").replace("\nmodule", "\nrequire 'set'\n\nmodule")}    module Types
-${[
-  listOf("WORK", "Work, both ways: each takes one seq of its stream.", tables.work),
-  listOf("CLIENT", "What an agent may send.", tables.client),
-  listOf("BROKER", "What the broker may send.", tables.broker),
-  listOf("RESUME_OUTCOMES", "Outcomes of SESSION_RESUMED (A2).", tables.outcomes),
-  listOf("SESSION_STATES", "States of a session (N5).", tables.states),
-  listOf("TASK_STATUSES", "Statuses that a performer may give in TASK_RESPONSE.", tables.statuses),
-  listOf("DELIVERED_TASK_STATUSES", "Statuses that a requester may hear.", tables.deliveredStatuses),
-].join("\n")}    end
+const typesFile = ({
+  names,
+}: Tables): string => `${head("envelope.ts", "The names of envelope types, states and outcomes (PROTOCOL, Types).").replace("\nmodule", "\nrequire 'set'\n\nmodule")}    module Types
+${names.map(listOf).join("\n")}    end
 ${tail}`;
 
 /** File name → text. */

@@ -32,17 +32,19 @@ export interface LimitRow {
   doc: string | undefined;
 }
 
+/** Names that belong together. */
+export interface NameRow {
+  /** `WORK_TYPES`. */
+  name: string;
+  doc: string;
+  values: readonly string[];
+}
+
 export interface Tables {
   errors: ErrorRow[];
   closeCodes: { name: string; code: number }[];
   limits: LimitRow[];
-  work: string[];
-  client: string[];
-  broker: string[];
-  outcomes: readonly string[];
-  states: readonly string[];
-  statuses: readonly string[];
-  deliveredStatuses: readonly string[];
+  names: NameRow[];
 }
 
 /** What a client has to know. The others bind the broker alone. */
@@ -89,21 +91,31 @@ function errorRows(): ErrorRow[] {
   });
 }
 
+function nameRows(): NameRow[] {
+  const client = Object.keys(clientEnvelopes);
+  const work = client.filter((type) => isWork({ type }));
+  const broker = Object.keys(brokerEnvelopes);
+  const given = clientEnvelopes.TASK_RESPONSE.shape.data.shape.status.options;
+  const heard = brokerEnvelopes.TASK_RESPONSE.shape.data.shape.status.options;
+  return [
+    { name: "WORK_TYPES", doc: "Work, both ways: each takes one `seq` of its stream.", values: work },
+    { name: "CLIENT_TYPES", doc: "What an agent may send.", values: client },
+    { name: "BROKER_TYPES", doc: "What the broker may send.", values: broker },
+    { name: "RESUME_OUTCOMES", doc: "Outcomes of SESSION_RESUMED (A2).", values: resumeOutcomes },
+    { name: "SESSION_STATES", doc: "States of a session (N5).", values: sessionStates },
+    { name: "TASK_STATUSES", doc: "Statuses that a performer may give in TASK_RESPONSE.", values: given },
+    { name: "DELIVERED_TASK_STATUSES", doc: "Statuses that a requester may hear.", values: heard },
+  ];
+}
+
 /** Everything that is written out. */
 export function readTables(): Tables {
   const docs = docsOf(readFileSync(join(root, "protocol/wire/limits.ts"), "utf8"));
-  const client = Object.keys(clientEnvelopes);
   return {
     errors: errorRows(),
     closeCodes: Object.entries(closeCodes).map(([name, code]) => ({ name, code })),
     limits: clientLimits.map((name) => ({ name, value: limits[name], doc: docs.get(name) })),
-    work: client.filter((type) => isWork({ type })),
-    client,
-    broker: Object.keys(brokerEnvelopes),
-    outcomes: resumeOutcomes,
-    states: sessionStates,
-    statuses: clientEnvelopes.TASK_RESPONSE.shape.data.shape.status.options,
-    deliveredStatuses: brokerEnvelopes.TASK_RESPONSE.shape.data.shape.status.options,
+    names: nameRows(),
   };
 }
 

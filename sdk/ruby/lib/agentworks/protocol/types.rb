@@ -8,7 +8,7 @@ module Agentworks
   module Protocol
     # The names of envelope types, states and outcomes (PROTOCOL, Types).
     module Types
-      # Work, both ways: each takes one seq of its stream.
+      # Work, both ways: each takes one `seq` of its stream.
       WORK = Set.new(%w[
         MESSAGE TASK_REQUEST TASK_PROGRESS TASK_RESPONSE TASK_CANCEL SESSION_CLOSE
       ]).freeze
