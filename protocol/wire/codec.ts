@@ -74,17 +74,23 @@ function fault(
   };
 }
 
-/** One line to a JSON object, checked for size and depth but for no schema. */
-export function parseLine(line: string): { ok: true; value: Record<string, unknown> } | { ok: false; fault: Fault } {
-  if (longerThan(line, limits.envelopeBytesMax)) return fault("envelope_too_large");
+/** The JSON object that a line is, or undefined. */
+function objectIn(line: string): Record<string, unknown> | undefined {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {
-    return fault("invalid_json");
+    return undefined;
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return fault("invalid_json");
-  return { ok: true, value: value as Record<string, unknown> };
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? (value as Record<string, unknown>) : undefined;
+}
+
+/** One line to a JSON object, checked for size and depth but for no schema. */
+export function parseLine(line: string): { ok: true; value: Record<string, unknown> } | { ok: false; fault: Fault } {
+  if (longerThan(line, limits.envelopeBytesMax)) return fault("envelope_too_large");
+  const value = objectIn(line);
+  return value === undefined ? fault("invalid_json") : { ok: true, value };
 }
 
 function conform<T extends Record<string, z.ZodType>>(
@@ -125,14 +131,8 @@ export function decodeClientLine(line: string): Decoded<ClientEnvelope> {
  */
 export function decodeBrokerFrame(text: string): Decoded<BrokerEnvelope>[] {
   return text.split("\n").map((line) => {
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      return fault("invalid_json");
-    }
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return fault("invalid_json");
-    return conform(brokerEnvelopes, clientEnvelopes, value as Record<string, unknown>);
+    const value = objectIn(line);
+    return value === undefined ? fault("invalid_json") : conform(brokerEnvelopes, clientEnvelopes, value);
   });
 }
 
