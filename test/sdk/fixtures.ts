@@ -10,13 +10,14 @@ import type { Timing } from "../../sdk/typescript/src/socket.ts";
 
 export class Stage implements AsyncDisposable {
   readonly broker: Broker;
-  readonly #dir: string;
+  /** For what a test writes. It goes with the stage. */
+  readonly dir: string;
   readonly #certified = new Map<string, Promise<CertifiedAgent>>();
   readonly #agents: Agent[] = [];
 
   private constructor(broker: Broker, dir: string) {
     this.broker = broker;
-    this.#dir = dir;
+    this.dir = dir;
   }
 
   static async set(): Promise<Stage> {
@@ -64,7 +65,7 @@ export class Stage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.clear();
     await this.broker.close();
-    await rm(this.#dir, { recursive: true, force: true, maxRetries: 3 });
+    await rm(this.dir, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 

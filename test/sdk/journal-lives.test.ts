@@ -2,8 +2,6 @@
 // not come again. On a real broker, with real processes and SIGKILL.
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -15,16 +13,11 @@ import { contentsOf, next, numbers, Stage } from "./fixtures.ts";
 import { Lives } from "./journal-lives.ts";
 
 let stage: Stage;
-let dir: string;
 beforeAll(async () => {
   stage = await Stage.set();
-  dir = await mkdtemp(join(tmpdir(), "agentworks-journal-"));
 });
 afterEach(() => stage.clear());
-afterAll(async () => {
-  await stage[Symbol.asyncDispose]();
-  await rm(dir, { recursive: true, force: true });
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const mint = () => uuidv7(Date.now(), randomBytes(10));
 const livesOf = async (agent: string) => Lives.of(await stage.options(agent));
@@ -205,7 +198,7 @@ test("what was taken ahead of unread messages does not come again, and the messa
 });
 
 test("the broker is killed at the same time: still each once, in order", async () => {
-  const stateDir = join(dir, "killed");
+  const stateDir = join(stage.dir, "killed");
   let broker = await startBrokerChild(stateDir, 0);
   try {
     const identity = async (agentId: string) => {

@@ -1,8 +1,6 @@
 // An agent's journal, by agents of this process: what it brings back, what it refuses, how it stays small. Programs that are killed
 // are in journal-lives.test.ts.
 import { appendFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { limits } from "../../protocol/wire/limits.ts";
@@ -11,16 +9,11 @@ import { contentsOf, next, numbers, reasonOf, Stage, sessionBetween, until } fro
 import { fillUp } from "./journal-lives.ts";
 
 let stage: Stage;
-let dir: string;
 beforeAll(async () => {
   stage = await Stage.set();
-  dir = await mkdtemp(join(tmpdir(), "agentworks-journal-"));
 });
 afterEach(() => stage.clear());
-afterAll(async () => {
-  await stage[Symbol.asyncDispose]();
-  await rm(dir, { recursive: true, force: true });
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 /** An agent of this process with a journal, and a session that it had before: left by `close`, which is what a crash looks like. */
 async function leftBehind(name: string, journal: string): Promise<{ peer: Agent; theirs: Session }> {
@@ -36,7 +29,7 @@ async function leftBehind(name: string, journal: string): Promise<{ peer: Agent;
 }
 
 test("what is read no more after `close` comes again, and only that", async () => {
-  const journal = join(dir, "journal-11");
+  const journal = join(stage.dir, "journal-11");
   const peer = await stage.connect("peer-11");
   const agent = await stage.connect("agent-11", { journal, recover: true });
   const { here, there } = await sessionBetween(peer, agent);
@@ -52,7 +45,7 @@ test("what is read no more after `close` comes again, and only that", async () =
 });
 
 test("a life without the journal in between is noticed: the session is lost, and says so", async () => {
-  const journal = join(dir, "journal-12");
+  const journal = join(stage.dir, "journal-12");
   const { theirs } = await leftBehind("12", journal);
   const forgetful = await stage.connect("agent-12", { recover: true });
   const messages = (await next(forgetful.sessions())).messages();
@@ -66,7 +59,7 @@ test("a life without the journal in between is noticed: the session is lost, and
 });
 
 test("a torn last line is left out; an empty file is a new journal; both are private", async () => {
-  const journal = join(dir, "journal-13");
+  const journal = join(stage.dir, "journal-13");
   writeFileSync(journal, "");
   const { theirs } = await leftBehind("13", journal);
   expect(statSync(journal).mode & 0o777).toBe(0o600);
@@ -79,7 +72,7 @@ test("a torn last line is left out; an empty file is a new journal; both are pri
 });
 
 test("a damaged line, another agent's journal, a missing folder: an error that says what to do", async () => {
-  const journal = join(dir, "journal-14");
+  const journal = join(stage.dir, "journal-14");
   await leftBehind("14", journal);
   const whole = readFileSync(journal, "utf8");
   const mine = { journal, recover: true };
@@ -90,7 +83,7 @@ test("a damaged line, another agent's journal, a missing folder: an error that s
   const damaged = stage.connect("agent-14", mine);
   await expect(damaged).rejects.toMatchObject({ reason: "journal_damaged", retryable: false });
   await expect(damaged).rejects.toThrow(/Line \d+ of the journal .* move it away/);
-  const missing = stage.connect("agent-14", { journal: join(dir, "nowhere", "journal"), recover: true });
+  const missing = stage.connect("agent-14", { journal: join(stage.dir, "nowhere", "journal"), recover: true });
   await expect(missing).rejects.toMatchObject({ reason: "journal_failed" });
   await expect(missing).rejects.toThrow(/ENOENT.*folder must exist/);
   expect(await reasonOf(stage.connect("agent-14", { journal }))).toBe("invalid_argument");
@@ -100,7 +93,7 @@ test("a damaged line, another agent's journal, a missing folder: an error that s
 
 test("it is written anew while work goes on: bounded, and nothing is lost or repeated by that", async () => {
   const peer = await stage.connect("receiver-15");
-  const journal = join(dir, "journal-15");
+  const journal = join(stage.dir, "journal-15");
   const agent = await stage.connect("sender-15", { journal, recover: true });
   const { here: theirs, there: ours } = await sessionBetween(peer, agent);
   const pad = "x".repeat(8 * 1024);
@@ -127,7 +120,7 @@ test("it is written anew while work goes on: bounded, and nothing is lost or rep
 });
 
 test("after `drain` nothing is left for the next life", async () => {
-  const journal = join(dir, "journal-17");
+  const journal = join(stage.dir, "journal-17");
   const peer = await stage.connect("peer-17");
   const agent = await stage.connect("agent-17", { journal, recover: true });
   const { here, there } = await sessionBetween(peer, agent);
@@ -144,7 +137,7 @@ test("after `drain` nothing is left for the next life", async () => {
 });
 
 test("a journal that cannot be written any more ends the agent before anything leaves that is not in it", async () => {
-  const journal = join(dir, "journal-18");
+  const journal = join(stage.dir, "journal-18");
   const peer = await stage.connect("peer-18");
   const agent = await stage.connect("agent-18", { journal, recover: true });
   const { here, there } = await sessionBetween(peer, agent);
@@ -163,7 +156,7 @@ test("a journal that cannot be written any more ends the agent before anything l
 });
 
 test("a second program that opens the journal has it alone, and goes on", async () => {
-  const journal = join(dir, "journal-16");
+  const journal = join(stage.dir, "journal-16");
   const peer = await stage.connect("peer-16");
   const first = await stage.connect("agent-16", { journal, recover: true });
   const { here, there } = await sessionBetween(peer, first);
