@@ -1,5 +1,5 @@
 // The TypeScript examples, as a user runs them: in a folder whose `.agentworks` is the state of a running broker.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,15 +10,17 @@ import { Stage } from "./fixtures.ts";
 
 let stage: Stage;
 let folder: string;
+const programs: ChildProcess[] = [];
 
 beforeAll(async () => {
   stage = await Stage.set();
   folder = await mkdtemp(join(tmpdir(), "agentworks-examples-"));
   await symlink(stage.broker.stateDir, join(folder, ".agentworks"));
-  for (const agent of ["planner", "analyst", "worker-1", "worker-2", "boss"]) await stage.certified(agent);
+  for (const agent of ["planner", "analyst", "worker-1", "worker-2"]) await stage.certified(agent);
 });
 
 afterAll(async () => {
+  for (const program of programs) program.kill("SIGKILL");
   await stage[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
@@ -29,6 +31,7 @@ function start(example: string, ...flags: string[]) {
     env: { ...process.env, AGENTWORKS_URL: stage.broker.agentsUrl },
     stdio: ["ignore", "pipe", "inherit"],
   });
+  programs.push(program);
   let said = "";
   program.stdout.on("data", (chunk) => {
     said += chunk;
@@ -55,13 +58,13 @@ test("a long task tells how far it is, and stops when it is cancelled", async ()
 test("a work queue: every job is done once, by workers that have room", async () => {
   const workers = ["worker-1", "worker-2"].map((name) => ({ name, ...start("work-queue.ts", "work", name) }));
   for (const { name, says } of workers) await says(`${name} works`);
-  const { code, lines } = await start("work-queue.ts", "submit", "boss", "4").ended;
+  const { code, lines } = await start("work-queue.ts", "submit", "planner", "8").ended;
   expect(code).toBe(0);
   const jobs = lines.map((line) =>
     /^job (\d+): (\d+) words, counted by worker-[12]$/.exec(line)?.slice(1, 3).map(Number),
   );
   expect(jobs.sort((a, b) => (a?.[0] ?? 0) - (b?.[0] ?? 0))).toEqual(
-    Array.from({ length: 4 }, (_, i) => [i + 1, i + 1]),
+    Array.from({ length: 8 }, (_, i) => [i + 1, i + 1]),
   );
   for (const { program, ended } of workers) {
     program.kill("SIGINT");

@@ -139,3 +139,22 @@ test("an agent that leaves at once closes what an earlier life left open, and no
   await again.drain();
   expect((await session.closed).error).toBeUndefined();
 });
+
+test("an agent that leaves waits for no peer: none comes back to a session that an earlier life closed, or left open", async () => {
+  const [planner, analyst] = [await stage.connect("planner11"), await stage.connect("analyst11")];
+  const closed = await sessionBetween(planner, analyst);
+  const open = await sessionBetween(planner, analyst);
+  await analyst.close();
+  await closed.here.close("done");
+  await planner.close();
+  const again = await stage.connect("planner11", { recover: true });
+  const sessions = again.sessions();
+  const recovered = [(await next(sessions)).id, (await next(sessions)).id];
+  expect(recovered.sort()).toEqual([closed.here.id, open.here.id].sort());
+  await again.drain();
+
+  const peer = await stage.connect("analyst11", { recover: true });
+  const left = peer.sessions();
+  const ends = await Promise.all([(await next(left)).closed, (await next(left)).closed]);
+  expect(ends.map(({ reason }) => reason).sort()).toEqual(["done", "drained"]);
+});

@@ -231,8 +231,8 @@ class Agent:
 
     async def drain(self) -> None:
         """Leaves in good order: refuses what is new, waits for running handlers, closes every session, waits until
-        everything sent is stored, then closes the connection. Waits for the broker as long as it takes. Not to be
-        awaited by a handler: it would wait for itself.
+        everything sent is stored, then closes the connection. Waits for the broker as long as it takes, and for no
+        peer. Not to be awaited by a handler: it would wait for itself.
         """
         if asyncio.current_task() in self.handlers.running:
             raise client_error(
@@ -246,6 +246,8 @@ class Agent:
                 await stored
             except AgentworksError:
                 pass  # Why it failed is in `session.closed`.
+        # What was taken last is acknowledged: a session that waited for nothing else has ended then.
+        self._outlet.settle(list(self._sessions.values()))
         await self.close()
 
     async def close(self) -> None:

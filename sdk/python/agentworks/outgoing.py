@@ -44,12 +44,21 @@ class Outgoing:
         self.messages = 0
         self._receipts = Receipts()
         self._ready: Optional[Deferred[None]] = None
+        self._storing: Optional[Deferred[None]] = None
         self._shut: Optional[AgentworksError] = None
 
     @property
     def is_stored(self) -> bool:
         """Everything queued is stored at the broker."""
         return self._core.waiting == 0
+
+    def stored(self) -> Deferred[None]:
+        """Awaits that everything that is queued now is stored, or never will be because the session ended."""
+        if self.is_stored:
+            return resolved(None)
+        if self._storing is None:
+            self._storing = Deferred()
+        return self._storing
 
     def say(self, kind: str, data: str, bounded: bool = True) -> Receipt:
         """Queues one envelope of a session. ``data`` is JSON text of an object.
@@ -109,6 +118,8 @@ class Outgoing:
     def settle(self, stored: int, delivered: int) -> None:
         """Receipts came."""
         self._receipts.settle(stored, delivered)
+        if self._storing is not None and self.is_stored:
+            self._storing.resolve(None)
         if self._ready is not None and self._has_room:
             self._ready.resolve(None)
             self._ready = None
@@ -116,4 +127,6 @@ class Outgoing:
     def fail(self, error: AgentworksError) -> None:
         """The session ended: no receipt will come any more."""
         self.shut(error)
+        if self._storing is not None:
+            self._storing.resolve(None)
         self._receipts.fail(error)

@@ -69,13 +69,17 @@ class Outlet:
         lines, self._lines = self._lines, []
         self._send(sessions, "later", lines)
         if self._owing and self._timer is None:
-            self._timer = self._loop.call_later(RECEIPT_DELAY_MS / 1000, self._settle)
+            self._timer = self._loop.call_later(RECEIPT_DELAY_MS / 1000, self._settle_owing)
 
-    def _settle(self) -> None:
+    def _settle_owing(self) -> None:
         """L17: receipts that found no company in time go alone."""
         self._timer = None
         owing, self._owing = self._owing, {}
-        self._send(owing, "now", [])
+        self.settle(owing)
+
+    def settle(self, sessions: Iterable[Session]) -> None:
+        """What these sessions have goes at once, their receipts too."""
+        self._send(sessions, "now", [])
 
     def _send(self, sessions: Iterable[Session], receipts: WhenReceipts, lines: List[str]) -> None:
         connection = self.connection

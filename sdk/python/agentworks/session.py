@@ -3,6 +3,7 @@ when something counts as taken; when and where its lines are sent is the agent's
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import Any, AsyncIterator, Awaitable, List, Optional, Tuple, Type
 
@@ -26,16 +27,6 @@ from .requests import Requests, Task
 from .session_end import SessionEnd, session_end_of
 from .session_journal import SessionJournal
 from .statuses import Fault, Paused, Resumed
-
-
-class _Gone:
-    """Awaits that a session has ended, and says nothing of how."""
-
-    def __init__(self, closed: Deferred[SessionEnd]) -> None:
-        self._closed = closed
-
-    def __await__(self) -> Any:
-        yield from self._closed.__await__()
 
 
 class Session:
@@ -91,7 +82,7 @@ class Session:
         self._outgoing.messages = memory.messages
         self.requested = list(memory.requested)
         if memory.closing is not None:
-            self._closing = (memory.closing.reason, _Gone(self._ending))
+            self._closing = (memory.closing.reason, self._outgoing.stored())
             self._outgoing.shut(wire_error("session_closed"))
             if memory.closing.own:
                 self._messages.unwanted()
@@ -171,20 +162,31 @@ class Session:
 
     def close(self, reason: str = "closed") -> Awaitable[None]:
         """Says, at once, that this side is done; what was sent before still arrives. Running handlers are cancelled.
-        Await what it gives to wait until that is stored."""
+        Await what it gives to wait until all that this side has said is stored, whatever the peer does."""
         if self._closing is not None:
             return self._closing[1]
         if self._end is not None:
             return resolved(None)
-        # After the peer's close, or an earlier life's, ours has nothing to add: the session ends as soon as both have
-        # everything.
-        stored: Awaitable[None] = _Gone(self._ending)
-        if not self._outgoing.is_shut:
-            stored = self._outgoing.close(reason)
+        stored = self._say_close(reason)
         self._closing = (reason, stored)
         self._performer.abandon()
         self._messages.unwanted()
         return stored
+
+    def _say_close(self, reason: str) -> Awaitable[None]:
+        # A session of an earlier life is closed once it is known where its stream stands.
+        if self._core.state == "recovering":
+            return asyncio.ensure_future(self._say_close_when_opened(reason))
+        # After the peer's close, or an earlier life's, ours has nothing to add. The session ends when both have everything,
+        # whoever is there to see it.
+        return self._outgoing.stored() if self._outgoing.is_shut else self._outgoing.close(reason)
+
+    async def _say_close_when_opened(self, reason: str) -> None:
+        try:
+            await self.opened
+            await self._say_close(reason)
+        except AgentworksError:
+            pass  # Why it failed is in `closed`.
 
     @property
     def closed(self) -> Deferred[SessionEnd]:

@@ -94,3 +94,27 @@ class Recovery(AgentTest):
 
 if __name__ == "__main__":
     unittest.main()
+
+    async def test_an_agent_that_leaves_waits_for_no_peer(self) -> None:
+        planner, analyst = await self.connect("planner11"), await self.connect("analyst11")
+        closed, _ = await self.session_between(planner, analyst)
+        left_open, _ = await self.session_between(planner, analyst)
+        await analyst.close()
+        await closed.close("done")
+        await planner.close()
+        again = await self.connect("planner11", recover=True)
+        recovered = {session.id for session in await take(again.sessions(), 2)}
+        self.assertEqual(recovered, {closed.id, left_open.id})
+        await soon(again.drain())
+
+        peer = await self.connect("analyst11", recover=True)
+        ends = [await soon(session.closed) for session in await take(peer.sessions(), 2)]
+        self.assertEqual({end.reason for end in ends}, {"done", "drained"})
+
+    async def test_an_agent_that_leaves_at_once_closes_what_an_earlier_life_left_open(self) -> None:
+        planner, analyst = await self.connect("planner12"), await self.connect("analyst12")
+        session, _ = await self.session_between(planner, analyst)
+        await analyst.close()
+        again = await self.connect("analyst12", recover=True)
+        await soon(again.drain())
+        self.assertIsNone((await soon(session.closed)).error)

@@ -123,4 +123,32 @@ class RecoveryTest < AgentTest
     analyst.handle('later') { 'in time' }
     assert_equal 'in time', task.result(timeout: PATIENCE)
   end
+
+  def test_an_agent_that_leaves_waits_for_no_peer
+    planner = connect('planner11')
+    analyst = connect('analyst11')
+    closed, = session_between(planner, analyst)
+    left_open, = session_between(planner, analyst)
+    analyst.close
+    closed.close('done', timeout: PATIENCE)
+    planner.close
+    again = connect('planner11', recover: true)
+    recovered = Array.new(2) { again.sessions.next(timeout: PATIENCE).id }
+    assert_equal [closed.id, left_open.id].sort, recovered.sort
+    assert again.drain(timeout: PATIENCE)
+
+    peer = connect('analyst11', recover: true)
+    ends = Array.new(2) { peer.sessions.next(timeout: PATIENCE).wait_closed(timeout: PATIENCE).reason }
+    assert_equal %w[done drained], ends.sort
+  end
+
+  def test_an_agent_that_leaves_at_once_closes_what_an_earlier_life_left_open
+    planner = connect('planner12')
+    analyst = connect('analyst12')
+    session, = session_between(planner, analyst)
+    analyst.close
+    again = connect('analyst12', recover: true)
+    assert again.drain(timeout: PATIENCE)
+    assert_nil session.wait_closed(timeout: PATIENCE).error
+  end
 end

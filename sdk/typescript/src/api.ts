@@ -129,7 +129,7 @@ export interface Agent extends AsyncDisposable {
   status(): AsyncIterableIterator<Status>;
   /**
    * Leaves in good order: refuses what is new, waits for running handlers, closes every session, waits until everything
-   * sent is stored, then closes the connection. Waits for the broker as long as it takes.
+   * sent is stored, then closes the connection. Waits for the broker as long as it takes, and for no peer.
    */
   drain(): Promise<void>;
   /** Leaves at once: everything pending rejects with agent_closed. */
@@ -217,7 +217,8 @@ export interface Session {
   /** Asks the broker to hold back what comes (advice, not a guarantee), and to go on. */
   pause(): void;
   resume(): void;
-  /** Says that this side is done; what was sent before still arrives. Resolves when it is stored. Running handlers are aborted. */
+  /** Says that this side is done; what was sent before still arrives. Resolves when all that this side has
+   * said is stored, whatever the peer does. Running handlers are aborted. */
   close(reason?: string): Promise<void>;
   /** Resolves, never rejects, when the session has ended: with the reason given to `close`, or of the failure. */
   readonly closed: Promise<SessionEnd>;

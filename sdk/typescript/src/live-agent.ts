@@ -141,6 +141,8 @@ export class LiveAgent implements Agent, Host {
   async #drain(): Promise<void> {
     await this.handlers.drain();
     await Promise.allSettled(Array.from(this.#sessions.values(), (session) => session.close("drained")));
+    // What was taken last is acknowledged: a session that waited for nothing else has ended then.
+    this.#outlet.settle(this.#sessions.values());
     await this.close();
   }
 

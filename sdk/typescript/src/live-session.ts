@@ -85,7 +85,7 @@ export class LiveSession implements Session {
     this.requested = [...memory.requested];
     const { closing } = memory;
     if (closing === undefined) return;
-    this.#closing = { reason: closing.reason, stored: this.closed.then(noop) };
+    this.#closing = { reason: closing.reason, stored: this.#outgoing.stored };
     this.#outgoing.shut(wireError("session_closed"));
     if (closing.own) this.#messages.unwanted();
   }
@@ -148,19 +148,26 @@ export class LiveSession implements Session {
   close(reason = "closed"): Promise<void> {
     if (this.#closing !== undefined) return this.#closing.stored;
     if (this.#end !== undefined) return Promise.resolve();
-    // After the peer's close, or an earlier life's, ours has nothing to add: the session ends as soon as both have everything.
-    const stored = this.#outgoing.isShut ? this.closed.then(noop) : this.#sayClose(reason);
+    const stored = this.#sayClose(reason);
     this.#closing = { reason, stored };
     this.#performer.abandon(wireError("session_closed"));
     this.#messages.unwanted();
     return stored;
   }
 
-  /** A session of an earlier life is closed once it is known where its stream stands. */
+  /**
+   * Resolves when all that this side has said is stored. It never waits for the peer, which may be gone for good: the session ends
+   * when both have everything, whoever is there to see it.
+   */
   #sayClose(reason: string): Promise<void> {
-    if (this.#core.state !== "recovering") return this.#outgoing.close(reason);
-    const said = this.opened.then(() => (this.#outgoing.isShut ? undefined : this.#outgoing.close(reason)));
-    return said.catch(noop);
+    // A session of an earlier life is closed once it is known where its stream stands.
+    if (this.#core.state === "recovering") return this.opened.then(() => this.#sayLast(reason)).catch(noop);
+    return this.#sayLast(reason);
+  }
+
+  /** After the peer's close, or an earlier life's, ours has nothing to add. */
+  #sayLast(reason: string): Promise<void> {
+    return this.#outgoing.isShut ? this.#outgoing.stored : this.#outgoing.close(reason);
   }
 
   get closed(): Promise<SessionEnd> {

@@ -16,6 +16,7 @@ export class Outgoing {
   readonly #journal: SessionJournal | undefined;
   readonly #receipts = new Receipts();
   #ready: Deferred<void> | undefined;
+  #storing: Deferred<void> | undefined;
   #shut: AgentworksError | undefined;
   /** Messages that were queued. */
   messages = 0;
@@ -29,6 +30,13 @@ export class Outgoing {
   /** Everything queued is stored at the broker. */
   get isStored(): boolean {
     return this.#core.backlog.messages === 0;
+  }
+
+  /** Resolves when everything that is queued now is stored, or never will be because the session ended. */
+  get stored(): Promise<void> {
+    if (this.isStored) return Promise.resolve();
+    this.#storing ??= deferred();
+    return this.#storing.promise;
   }
 
   /** Nothing more can be queued. */
@@ -83,6 +91,7 @@ export class Outgoing {
   /** Receipts came. */
   settle(stored: number, delivered: number): void {
     this.#receipts.settle(stored, delivered);
+    if (this.isStored) this.#storing?.resolve();
     if (this.#ready === undefined || !this.#hasRoom) return;
     this.#ready.resolve();
     this.#ready = undefined;
@@ -91,6 +100,7 @@ export class Outgoing {
   /** The session ended: no receipt will come any more. */
   fail(error: AgentworksError): void {
     this.shut(error);
+    this.#storing?.resolve();
     this.#receipts.fail(error);
   }
 }

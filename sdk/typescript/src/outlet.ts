@@ -65,18 +65,23 @@ export class Outlet {
     const lines = this.#lines;
     this.#lines = [];
     this.#send(sessions, "later", lines);
-    if (this.#owing.size > 0) this.#timer ??= setTimeout(() => this.#settle(), limits.receiptDelayMs);
+    if (this.#owing.size > 0) this.#timer ??= setTimeout(() => this.#settleOwing(), limits.receiptDelayMs);
   }
 
   /** L17: receipts that found no company in time go alone. */
-  #settle(): void {
+  #settleOwing(): void {
     this.#timer = undefined;
     const owing = this.#owing;
     this.#owing = new Set();
-    this.#send(owing, "now", []);
+    this.settle(owing);
   }
 
-  #send(sessions: ReadonlySet<LiveSession>, receipts: "now" | "later", lines: string[]): void {
+  /** What these sessions have goes at once, their receipts too. */
+  settle(sessions: Iterable<LiveSession>): void {
+    this.#send(sessions, "now", []);
+  }
+
+  #send(sessions: Iterable<LiveSession>, receipts: "now" | "later", lines: string[]): void {
     const connection = this.#connection();
     for (const session of sessions) {
       // What waits for a connection that is down is asked for again when it is up.

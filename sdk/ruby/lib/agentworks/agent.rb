@@ -105,7 +105,7 @@ module Agentworks
     end
 
     # Leaves in good order: refuses what is new, waits for running handlers, closes every session, waits until everything sent is stored, then
-    # closes the connection. Waits for handlers and the broker as long as it takes.
+    # closes the connection. Waits for handlers and the broker as long as it takes, and for no peer.
     # @param timeout [Numeric, nil] seconds, after which what is still open is closed at once
     # @return [Boolean] whether everything ended in good order
     def drain(timeout: nil)
@@ -114,6 +114,7 @@ module Agentworks
       @lock.synchronize { @live.close_sessions('drained') }.each do |session|
         orderly = false unless close_session(session, left.call)
       end
+      @lock.synchronize { @live.settle } if orderly
       close
       orderly
     end

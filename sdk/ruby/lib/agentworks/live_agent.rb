@@ -97,6 +97,11 @@ module Agentworks
       @sessions.values.each { |session| session.close(reason) unless session.recovering? }.map(&:facade)
     end
 
+    # What was taken last is acknowledged now: a session that waits for nothing else ends.
+    def settle
+      @outlet.settle(@sessions.values)
+    end
+
     def close
       stop(Errors.client(:agent_closed))
     end

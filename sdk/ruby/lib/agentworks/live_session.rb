@@ -128,11 +128,17 @@ module Agentworks
       return @closing[:receipt] if @closing
       return nil if @end
 
-      # After the peer's close, or an earlier life's, ours has nothing to add: the session ends as soon as both have everything.
+      # After the peer's close, or an earlier life's, ours has nothing to add. The session ends when both have everything, whoever is
+      # there to see it.
       @closing = { reason: reason, receipt: @outgoing.shut? ? nil : @outgoing.close(reason) }
       @performer.abandon(Errors.wire(:session_closed))
       @messages.unwanted
       @closing[:receipt]
+    end
+
+    # Waits until all that this side has said is stored.
+    def wait_stored(timeout)
+      @outgoing.wait_stored(timeout)
     end
 
     def ended?

@@ -26,6 +26,8 @@ module Agentworks
       @wake = wake
       @receipts = Receipts.new(lock)
       @room = Waiters.new(lock)
+      @storing = Waiters.new(lock)
+      @over = false
       @shut = nil
     end
 
@@ -67,6 +69,12 @@ module Agentworks
       raise @shut.dup if @shut
     end
 
+    # Waits until everything that is queued is stored, or never will be because the session ended.
+    # @raise [TimedOut]
+    def wait_stored(timeout)
+      raise TimedOut unless @storing.until(timeout) { @over || stored? }
+    end
+
     # Nothing more can be queued.
     def shut?
       !@shut.nil?
@@ -82,11 +90,14 @@ module Agentworks
     def settle(stored, delivered)
       @receipts.settle(stored, delivered)
       @room.notify if room?
+      @storing.notify if stored?
     end
 
     # The session ended: no receipt will come any more.
     def fail_with(error)
       shut(error)
+      @over = true
+      @storing.notify
       @receipts.fail_with(error)
     end
 

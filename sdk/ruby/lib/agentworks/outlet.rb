@@ -34,7 +34,7 @@ module Agentworks
     # The session owes a receipt, which may wait for company.
     def owe(session)
       @owing[session] = true
-      @owing_timer ||= @loop.after(Protocol::Limits::RECEIPT_DELAY_MS / 1000.0) { settle }
+      @owing_timer ||= @loop.after(Protocol::Limits::RECEIPT_DELAY_MS / 1000.0) { settle_owing }
     end
 
     def forget(session)
@@ -72,6 +72,11 @@ module Agentworks
       end
     end
 
+    # What these sessions have goes at once, their receipts too.
+    def settle(sessions)
+      send_sessions(sessions, :now, [])
+    end
+
     private
 
     def send_all
@@ -79,20 +84,20 @@ module Agentworks
       @sessions = {}
       lines = @lines
       @lines = []
-      send_sessions(sessions, :later, lines)
+      send_sessions(sessions.keys, :later, lines)
     end
 
     # L17: receipts that found no company in time go alone.
-    def settle
+    def settle_owing
       @owing_timer = nil
       owing = @owing
       @owing = {}
-      send_sessions(owing, :now, [])
+      settle(owing.keys)
     end
 
     def send_sessions(sessions, receipts, lines)
       connection = @connection.call
-      sessions.each_key do |session|
+      sessions.each do |session|
         route = session.route
         # What waits for a connection that is down is asked for again when it is up.
         next unless session.kept? && (route || connection).open?

@@ -96,12 +96,13 @@ module Agentworks
       self
     end
 
-    # Says that this side is done; what was sent before still arrives. Running handlers are cancelled. Waits until it is stored.
+    # Says that this side is done; what was sent before still arrives. Running handlers are cancelled. Waits until all that
+    # this side has said is stored, whatever the peer does.
     # @param timeout [Numeric, nil] seconds; after them TimedOut is raised
     def close(reason = 'closed', timeout: nil)
       left = Clock.countdown(timeout)
       receipt = @lock.synchronize { @live.wait_for_streams(left.call) && @live.close(reason) }
-      receipt ? receipt.stored(timeout: left.call) : wait_closed(timeout: left.call)
+      receipt ? receipt.stored(timeout: left.call) : @lock.synchronize { @live.wait_stored(left.call) }
       self
     rescue Error => e
       # The peer's close was faster.
