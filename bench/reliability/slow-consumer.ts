@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { limits } from "../../protocol/wire/limits.ts";
-import { killChild, startBrokerChild, workerdPidOf } from "../../scripts/broker/child.ts";
+import { BrokerProcess, killChild, workerdPidOf } from "../../scripts/broker/child.ts";
 import { certifyAgent } from "../../scripts/certificates/certify.ts";
 import { readCommandLine } from "../../scripts/command-line.ts";
 import { Failure, runCommand } from "../../scripts/failure.ts";
@@ -100,8 +100,8 @@ async function watchFootprint(state: string, stop: AbortSignal) {
   };
 }
 
-async function measure(state: string, seconds: number, children: Set<ChildProcess>) {
-  const broker = await startBrokerChild(state, 0, (child) => children.add(child));
+async function measure(state: string, broker: BrokerProcess, seconds: number, children: Set<ChildProcess>) {
+  await broker.start();
   const url = `wss://localhost:${broker.port}`;
   const end = async (agentId: string) => {
     const { caFile, certificateFile: certFile, keyFile } = await certifyAgent({ stateDir: state, agentId });
@@ -179,9 +179,10 @@ await runCommand(async () => {
   });
   const seconds = numberOf("--seconds", values.seconds, 1);
   const state = await mkdtemp(join(tmpdir(), "agentworks-slow-"));
+  const broker = new BrokerProcess(state);
   const children = new Set<ChildProcess>();
   try {
-    const { pair, talk, footprint } = await measure(state, seconds, children);
+    const { pair, talk, footprint } = await measure(state, broker, seconds, children);
     const { result, failures, p99s } = judge(pair, talk, footprint);
     const MiB = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
     const rows: [string, string][] = [
@@ -209,6 +210,7 @@ await runCommand(async () => {
     if (failures.length > 0) process.exitCode = 1;
   } finally {
     for (const child of children) await killChild(child);
+    await broker.end();
     await rm(state, { recursive: true, force: true, maxRetries: 3 });
   }
 });

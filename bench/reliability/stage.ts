@@ -4,7 +4,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type BrokerChild, killChild, startBrokerChild, workerdPidOf } from "../../scripts/broker/child.ts";
+import { BrokerProcess, killChild, workerdPidOf } from "../../scripts/broker/child.ts";
 import { type Cable, layCable } from "../../scripts/cable.ts";
 import { certifyAgent } from "../../scripts/certificates/certify.ts";
 import { Failure } from "../../scripts/failure.ts";
@@ -86,26 +86,20 @@ export interface Cast {
 export class Stage {
   readonly state: string;
   readonly actors: Actor[] = [];
-  #broker: BrokerChild | undefined;
-  readonly #children = new Set<ChildProcess>();
+  readonly #broker: BrokerProcess;
 
   /** @param state an empty folder */
   constructor(state: string) {
     this.state = state;
-  }
-
-  async #startBroker(): Promise<BrokerChild> {
-    const port = this.#broker?.port ?? 0;
-    this.#broker = await startBrokerChild(this.state, port, (child) => this.#children.add(child));
-    return this.#broker;
+    this.#broker = new BrokerProcess(state);
   }
 
   /** Starts the broker and the agents; resolves when all sessions are open. */
   async start(cast: readonly Cast[], { seed, rate, readyMs }: { seed: number; rate: number; readyMs: number }) {
-    const broker = await this.#startBroker();
+    await this.#broker.start();
     for (const { agent, direct, journal: keeps, links } of cast) {
       const { caFile, certificateFile, keyFile } = await certifyAgent({ stateDir: this.state, agentId: agent });
-      const cable = await layCable(broker.port);
+      const cable = await layCable(this.#broker.port);
       const url = `wss://localhost:${cable.port}`;
       const peers = cast.map((one) => one.agent).filter((one) => one !== agent);
       const folder = join(this.state, "chaos", agent);
@@ -144,13 +138,8 @@ export class Stage {
     return false;
   }
 
-  async killBroker(whole: boolean): Promise<void> {
-    const broker = this.#broker;
-    if (broker === undefined) throw new Error("the broker is not started");
-    if (!whole) return this.#killWorkerd();
-    this.#children.delete(broker.process);
-    await killChild(broker.process);
-    await this.#startBroker();
+  killBroker(whole: boolean): Promise<void> {
+    return whole ? this.#broker.restart() : this.#killWorkerd();
   }
 
   /** The broker starts the next one by itself. */
@@ -164,6 +153,6 @@ export class Stage {
   async end(): Promise<void> {
     for (const { cable } of this.actors) cable.close();
     await Promise.all(this.actors.map((actor) => actor.kill()));
-    await Promise.all([...this.#children].map(killChild));
+    await this.#broker.end();
   }
 }

@@ -7,7 +7,7 @@ import { tieToThisProcess } from "../../scripts/broker/process.ts";
 import { Failure } from "../../scripts/failure.ts";
 import { needInterpreter } from "../../scripts/languages.ts";
 import type { Tally } from "../typescript/demo/report.ts";
-import { children, print, runDemo, Setting } from "../typescript/demo/setting.ts";
+import { children, print, runDemo, type Setting } from "../typescript/demo/setting.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -63,13 +63,13 @@ class Actor {
   }
 }
 
-async function run(state: string, files: string[]): Promise<boolean> {
+async function play(begin: () => Promise<Setting>, files: string[]): Promise<boolean> {
   const commands = {
     analyst: [needInterpreter("ruby"), "-I", here("../../sdk/ruby/lib"), here("analyst.rb")],
     planner: [needInterpreter("python"), here("planner.py"), ...files],
     editor: [process.execPath, here("editor.ts")],
   };
-  const setting = await Setting.begin(state, files.length);
+  const setting = await begin();
 
   const enter = async (
     name: keyof typeof commands,
@@ -124,5 +124,5 @@ await runDemo(
 
 Lets a Python, a Ruby and a TypeScript agent work on files (this project's documents, when none is given), cuts a socket and kills
 the broker on the way, and says what the agents saw. The last line is JSON.`,
-  run,
+  play,
 );

@@ -9,12 +9,6 @@ import { Failure } from "../failure.ts";
 
 const startScript = fileURLToPath(new URL("../start.ts", import.meta.url));
 
-export interface BrokerChild {
-  readonly process: ChildProcess;
-  /** The agents' port. */
-  readonly port: number;
-}
-
 /** Kills a process that this one started, and waits for its end. */
 export function killChild(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
@@ -24,16 +18,50 @@ export function killChild(child: ChildProcess): Promise<void> {
   });
 }
 
-/**
- * `npm start` in a process of its own. Resolves when it is ready.
- * @param port 0 for any free one, then the same again
- * @param started called with the process at once, so that its owner can end it whatever happens
- */
-export async function startBrokerChild(
-  state: string,
-  port: number,
-  started: (child: ChildProcess) => void = () => {},
-): Promise<BrokerChild> {
+/** The broker on a state folder, as one process after the other: each is killed, and the next listens where it did. */
+export class BrokerProcess {
+  readonly #state: string;
+  #port = 0;
+  #child: ChildProcess | undefined;
+  #isOver = false;
+
+  /** @param state a folder that no broker runs on */
+  constructor(state: string) {
+    this.#state = state;
+  }
+
+  /** The agents' port: any free one at the first start, then the same. 0 before that. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** `npm start`. Resolves when it is ready. */
+  async start(): Promise<void> {
+    this.#port = await startBroker(this.#state, this.#port, (child) => {
+      this.#child = child;
+      if (this.#isOver) void killChild(child);
+    });
+  }
+
+  /** SIGKILL. It may be started again. */
+  async kill(): Promise<void> {
+    if (this.#child !== undefined) await killChild(this.#child);
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+
+  /** SIGKILL, also for one that is being started; there is no next. */
+  async end(): Promise<void> {
+    this.#isOver = true;
+    await this.kill();
+  }
+}
+
+/** @param started called with the process at once, so that its owner can end it whatever happens */
+async function startBroker(state: string, port: number, started: (child: ChildProcess) => void): Promise<number> {
   const ready = join(state, "ready.json");
   await rm(ready, { force: true });
   const flags = ["--state", state, "--agents-port", String(port), "--api-port", "0", "--ready-file", ready];
@@ -45,7 +73,7 @@ export async function startBrokerChild(
       child.once("exit", (code) => reject(new Failure(`The broker ended before it was ready (${code}).`))),
     );
     const { agentsUrl } = await Promise.race([failed, whenThere(ready, abort.signal)]);
-    return { process: child, port: Number(new URL(agentsUrl).port) };
+    return Number(new URL(agentsUrl).port);
   } finally {
     abort.abort();
   }

@@ -1,10 +1,9 @@
 // The broker that all pairs share, in a process of its own, and who has which certificate. It is killed and started again for
 // everybody at once: when every pair that plays has come to that point.
-import type { ChildProcess } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type BrokerChild, killChild, startBrokerChild } from "../../scripts/broker/child.ts";
+import { BrokerProcess } from "../../scripts/broker/child.ts";
 import { runningBroker } from "../../scripts/broker/state-folder.ts";
 import { type Authority, openAuthority } from "../../scripts/certificates/authority.ts";
 import { certifyAgent } from "../../scripts/certificates/certify.ts";
@@ -18,8 +17,7 @@ export interface Papers {
 
 export class Stage {
   readonly #dir: string;
-  readonly #children = new Set<ChildProcess>();
-  #broker: BrokerChild | undefined;
+  readonly #broker: BrokerProcess;
   #players = 0;
   #waiting: PromiseWithResolvers<void>[] = [];
   #forged = 0;
@@ -27,12 +25,13 @@ export class Stage {
 
   private constructor(dir: string) {
     this.#dir = dir;
+    this.#broker = new BrokerProcess(this.#state);
   }
 
   static async set(): Promise<Stage> {
     const stage = new Stage(await mkdtemp(join(tmpdir(), "agentworks-interop-")));
     try {
-      await stage.#startBroker(0);
+      await stage.#broker.start();
       return stage;
     } catch (error) {
       await stage.strike();
@@ -45,12 +44,7 @@ export class Stage {
   }
 
   get port(): number {
-    if (this.#broker === undefined) throw new Error("the broker is not started");
     return this.#broker.port;
-  }
-
-  async #startBroker(port: number): Promise<void> {
-    this.#broker = await startBrokerChild(this.#state, port, (child) => this.#children.add(child));
   }
 
   /** A certificate that the broker knows. */
@@ -124,20 +118,12 @@ export class Stage {
     if (this.#waiting.length === 0 || this.#waiting.length < this.#players) return;
     const waiting = this.#waiting;
     this.#waiting = [];
-    const done = this.#restart();
+    const done = this.#broker.restart();
     for (const { resolve } of waiting) resolve(done);
   }
 
-  async #restart(): Promise<void> {
-    const broker = this.#broker;
-    if (broker === undefined) throw new Error("the broker is not started");
-    this.#children.delete(broker.process);
-    await killChild(broker.process);
-    await this.#startBroker(broker.port);
-  }
-
   async strike(): Promise<void> {
-    await Promise.all([...this.#children].map(killChild));
+    await this.#broker.end();
     await rm(this.#dir, { recursive: true, force: true, maxRetries: 3 });
   }
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { uuidv7 } from "../../protocol/wire/ids.ts";
-import { killChild, startBrokerChild } from "../../scripts/broker/child.ts";
+import { BrokerProcess } from "../../scripts/broker/child.ts";
 import { certifyAgent } from "../../scripts/certificates/certify.ts";
 import { type Agent, connect, type Session } from "../../sdk/typescript/src/index.ts";
 import { contentsOf, next, numbers, Stage } from "./fixtures.ts";
@@ -199,8 +199,9 @@ test("what was taken ahead of unread messages does not come again, and the messa
 
 test("the broker is killed at the same time: still each once, in order", async () => {
   const stateDir = join(stage.dir, "killed");
-  let broker = await startBrokerChild(stateDir, 0);
+  const broker = new BrokerProcess(stateDir);
   try {
+    await broker.start();
     const identity = async (agentId: string) => {
       const { caFile, certificateFile: certFile, keyFile } = await certifyAgent({ stateDir, agentId });
       return { url: `wss://localhost:${broker.port}`, caFile, certFile, keyFile };
@@ -210,13 +211,13 @@ test("the broker is killed at the same time: still each once, in order", async (
     await lives.begin({ opens: "receiver-9", sends: 1000 });
     const heard = contentsOf(await offeredTo(peer), 1000);
     await lives.until("stored", 300);
-    await Promise.all([killChild(broker.process), lives.kill()]);
+    await Promise.all([broker.kill(), lives.kill()]);
     await lives.begin({ sends: 1000 });
-    broker = await startBrokerChild(stateDir, broker.port);
+    await broker.start();
     expect(await heard).toEqual(numbers(1, 1000));
     await peer.close();
   } finally {
-    await killChild(broker.process);
+    await broker.end();
   }
 });
 

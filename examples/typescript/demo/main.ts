@@ -5,12 +5,12 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Failure } from "../../../scripts/failure.ts";
 import type { Report, Tally } from "./report.ts";
-import { children, print, runDemo, Setting } from "./setting.ts";
+import { children, print, runDemo, type Setting } from "./setting.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-async function run(state: string, files: string[]): Promise<boolean> {
-  const setting = await Setting.begin(state, files.length);
+async function play(begin: () => Promise<Setting>, files: string[]): Promise<boolean> {
+  const setting = await begin();
   let over = false;
 
   /** Starts an agent; resolves with its tally, or when it says that it is ready. */
@@ -47,5 +47,5 @@ await runDemo(
 
 Lets two agents work on files (this project's documents, when none is given), cuts a socket and kills the broker on the way,
 and says what the agents saw. The last line is JSON.`,
-  run,
+  play,
 );

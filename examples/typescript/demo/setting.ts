@@ -4,7 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type BrokerChild, killChild, startBrokerChild } from "../../../scripts/broker/child.ts";
+import { BrokerProcess, killChild } from "../../../scripts/broker/child.ts";
 import { type Cable, layCable } from "../../../scripts/cable.ts";
 import { certifyAgent } from "../../../scripts/certificates/certify.ts";
 import { readCommandLine } from "../../../scripts/command-line.ts";
@@ -13,7 +13,7 @@ import { ownDocuments, readable } from "./documents.ts";
 import type { Credentials, Tally } from "./report.ts";
 
 const started = performance.now();
-/** Every process of the demo. None outlives it. */
+/** The agents' processes. None outlives the demo. */
 export const children = new Set<ChildProcess>();
 
 /** One line of the transcript. */
@@ -25,8 +25,8 @@ export function print(who: string, text: string): void {
 export class Setting {
   readonly #state: string;
   readonly #files: number;
+  readonly #broker: BrokerProcess;
   readonly #cable: Cable;
-  #broker: BrokerChild;
   #isCut = false;
   #restarted: Promise<void> | undefined;
   #restarts = 0;
@@ -35,7 +35,7 @@ export class Setting {
   /** How often agents said that they were connected again. */
   reconnects = 0;
 
-  private constructor(state: string, files: number, broker: BrokerChild, cable: Cable) {
+  private constructor(state: string, files: number, broker: BrokerProcess, cable: Cable) {
     this.#state = state;
     this.#files = files;
     this.#broker = broker;
@@ -43,8 +43,8 @@ export class Setting {
   }
 
   /** @param files so many tasks the planner has for the analyst */
-  static async begin(state: string, files: number): Promise<Setting> {
-    const broker = await startBroker(state, 0);
+  static async begin(state: string, broker: BrokerProcess, files: number): Promise<Setting> {
+    await broker.start();
     print("broker", `runs behind mutual TLS on port ${broker.port}, state in a folder of its own`);
     return new Setting(state, files, broker, await layCable(broker.port));
   }
@@ -67,9 +67,7 @@ export class Setting {
 
   async #restart(): Promise<void> {
     print("demo", "kills the broker with SIGKILL");
-    children.delete(this.#broker.process);
-    await killChild(this.#broker.process);
-    this.#broker = await startBroker(this.#state, this.#broker.port);
+    await this.#broker.restart();
     this.#restarts++;
     print("broker", "runs again, from what it had stored");
   }
@@ -97,22 +95,21 @@ export class Setting {
   }
 }
 
-const startBroker = (state: string, port: number): Promise<BrokerChild> =>
-  startBrokerChild(state, port, (child) => children.add(child));
-
 /**
- * Runs a demo over the files that its command line names, or this project's documents.
- * @param run answers whether all went as it must
+ * Plays a demo over the files that its command line names, or this project's documents.
+ * @param play begins when it has what it needs; answers whether all went as it must
  */
 export async function runDemo(
   usage: string,
-  run: (state: string, files: string[]) => Promise<boolean>,
+  play: (begin: () => Promise<Setting>, files: string[]) => Promise<boolean>,
 ): Promise<never> {
   await runCommand(async () => {
     const { positionals } = readCommandLine(usage, {});
     const files = await readable(positionals.length > 0 ? positionals : await ownDocuments());
     const state = await mkdtemp(join(tmpdir(), "agentworks-demo-"));
+    const broker = new BrokerProcess(state);
     const clean = async () => {
+      await broker.end();
       for (const child of children) await killChild(child);
       await rm(state, { recursive: true, force: true });
     };
@@ -120,7 +117,7 @@ export async function runDemo(
       process.once(signal, () => void clean().finally(() => process.exit(130)));
     }
     try {
-      if (!(await run(state, files))) process.exitCode = 1;
+      if (!(await play(() => Setting.begin(state, broker, files.length), files))) process.exitCode = 1;
     } finally {
       await clean();
     }
