@@ -18,8 +18,6 @@ import { mismatchDetail, outcomeDetail, remedyFor } from "./client-faults.ts";
 import { IncomingWork } from "./client-incoming.ts";
 import { OutgoingWork } from "./client-outgoing.ts";
 
-export type { ClientEvent } from "./client-events.ts";
-
 export class ClientSession {
   readonly session_id: Uuid;
   /** Of a session that was opened by a capability: "" until it is accepted. */

@@ -18,7 +18,7 @@ from .journal_records import SessionMemory
 from .messages import Message, Messages
 from .outgoing import Outgoing
 from .performer import Performer
-from .protocol import client as core_events
+from .protocol import client_events as core_events
 from .protocol.client import ClientSession, WhenReceipts
 from .protocol.envelope import Capability, Envelope
 from .pulse import Hold, Pausing, Stall

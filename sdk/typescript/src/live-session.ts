@@ -1,6 +1,7 @@
 // A session as the application holds it: promises, iterators and handlers around the core's client half. It decides when
 // something counts as taken; when and where its lines are sent is the agent's business. No sockets here.
-import type { ClientEvent, ClientSession } from "../../../protocol/session/client.ts";
+import type { ClientSession } from "../../../protocol/session/client.ts";
+import type { ClientEvent } from "../../../protocol/session/client-events.ts";
 import { encode } from "../../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, Capability, DeliveredEnvelope } from "../../../protocol/wire/envelope.ts";
 import type { Message, Receipt, RequestOptions, Session, SessionEnd, Task } from "./api.ts";

@@ -33,21 +33,6 @@ from .codec import encode
 from .envelope import Envelope, is_delivered
 from .limits import RECEIPT_MESSAGES_MAX
 
-__all__ = [
-    "Accepted",
-    "ClientSession",
-    "Ended",
-    "Event",
-    "Faulted",
-    "Flow",
-    "Receipts",
-    "Recovered",
-    "Resumed",
-    "Unheard",
-    "WhenReceipts",
-    "Work",
-]
-
 #: "later": a receipt goes only with work, or when it covers many messages (B3).
 WhenReceipts = Literal["now", "later"]
 
