@@ -24,6 +24,8 @@ export const bounds = {
   /** How long a certificate lasts that nobody asked otherwise for, and at most. */
   certificateDaysDefault: 90,
   certificateDaysMax: 365,
+  /** Revocations that an issuer is told in one go: each costs up to two requests to it. */
+  issuerRevocationsAtOnce: 15,
   enrolmentSecondsMin: 60,
   enrolmentSecondsDefault: 3600,
   enrolmentSecondsMax: 86_400,

@@ -58,6 +58,9 @@ export const CertificateEntry = z
     not_after: Time,
     created_at: Time,
     revoked_at: Time.nullable(),
+    issuer_pending: z
+      .boolean()
+      .describe("it is revoked and opens nothing here; its issuer could not be told yet, and is told again"),
   })
   .meta({ id: "Certificate" });
 

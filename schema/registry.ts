@@ -10,6 +10,7 @@ export * from "./queries/capabilities.ts";
 export * from "./queries/certificates.ts";
 export * from "./queries/idempotency.ts";
 export * from "./queries/issued.ts";
+export * from "./queries/issuer-revocations.ts";
 export * from "./queries/policies.ts";
 export * from "./queries/sessions.ts";
 export type { CertificateStatus, Issuer, Standing } from "./tables.ts";

@@ -162,6 +162,20 @@ export const enrolmentTokens = sqliteTable("enrolment_tokens", {
   chain: text("chain"),
 });
 
+/** What issuers that keep a book have still to be told: a row is made in the batch that revokes, and goes when they know. */
+export const issuerRevocations = sqliteTable("issuer_revocations", {
+  /** What the issuer calls the certificate. */
+  reference: text("reference").primaryKey(),
+  issuer: text("issuer", { enum: issuers }).notNull(),
+  /** Null for one that could not be read, and never was registered. */
+  fingerprint: text("fingerprint"),
+  /** From then on there is nothing to be told. */
+  notAfter: integer("not_after").notNull(),
+  createdAt: integer("created_at").notNull(),
+  attempts: integer("attempts").notNull().default(0),
+  triedAt: integer("tried_at"),
+});
+
 /** Every change of the control plane. Rows are only added: triggers refuse anything else (migration 0004). */
 export const auditLog = sqliteTable(
   "audit_log",

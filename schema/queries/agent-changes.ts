@@ -4,6 +4,7 @@ import type { Database } from "../database.ts";
 import { accounts, agents, capabilities, certificates, type Standing } from "../tables.ts";
 import { defined, verbs } from "./accounts.ts";
 import { type Author, audited } from "./audit.ts";
+import { notedForIssuer } from "./issuer-revocations.ts";
 
 /**
  * Makes an agent, or makes one anew that was deleted. One batch.
@@ -108,25 +109,20 @@ export async function setAgentStatus(
 
 /**
  * Deletes an agent: it is in no list, its certificates are revoked for ever, what it announced is gone. Its sessions stay as they
- * are, until they end. One batch.
+ * are, until they end. Telling the issuer what is noted for it is the caller's part. One batch.
  * @returns false when the account has no such agent
  */
 export async function deleteAgent(db: Database, account: string, agent: string, author: Author): Promise<boolean> {
   const own = and(eq(agents.accountId, account), eq(agents.id, agent), isNull(agents.deletedAt));
   const there = sql`exists (select 1 from ${agents} where ${own})`;
-  const [, , , deleted] = await db.batch([
+  const its = and(eq(certificates.accountId, account), eq(certificates.agentId, agent), there);
+  const [, , , , deleted] = await db.batch([
     audited(db, author, { account, action: "agent.delete", target: agent }, there),
+    notedForIssuer(db, its, author.at),
     db
       .update(certificates)
       .set({ status: "revoked", revokedAt: author.at })
-      .where(
-        and(
-          eq(certificates.accountId, account),
-          eq(certificates.agentId, agent),
-          eq(certificates.status, "active"),
-          there,
-        ),
-      ),
+      .where(and(its, eq(certificates.status, "active"))),
     db.delete(capabilities).where(and(eq(capabilities.accountId, account), eq(capabilities.agentId, agent), there)),
     db
       .update(agents)

@@ -1,9 +1,10 @@
 // Certificates, and the identity that one stands for. A fingerprint belongs to one agent for ever; revoked is for ever too.
 import { and, eq, isNotNull, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
-import { accounts, agents, type CertificateStatus, certificates, type Issuer, type Standing } from "../tables.ts";
+import { accounts, agents, type CertificateStatus, certificates, type Standing } from "../tables.ts";
 import { revived } from "./agent-changes.ts";
 import { type Author, audited } from "./audit.ts";
+import { notedForIssuer } from "./issuer-revocations.ts";
 
 /** Whose a certificate is, and whether each of the three may connect. Judging it is the caller's part. */
 export interface IdentityRecord {
@@ -125,13 +126,14 @@ const line = (fingerprint: string) => sql`(
 /** What was revoked, and whose it was. */
 export interface Revoked {
   agent: string;
-  /** The certificate itself and its renewals, also those that were revoked before. */
-  certificates: { fingerprint: string; issuer: Issuer | null; reference: string | null }[];
+  /** Of the certificate itself and its renewals, also those that were revoked before. */
+  fingerprints: string[];
 }
 
 /**
  * Revokes a certificate and every renewal that it led to, and logs it; repeating it keeps the first time. Whoever stole a key may
- * have renewed its certificate: revoking one alone would let the thief stay. Closing live sockets is the caller's part. One batch.
+ * have renewed its certificate: revoking one alone would let the thief stay. Closing live sockets, and
+ * telling the issuer what is noted for it, are the caller's part. One batch.
  * @returns undefined when the account has none with that fingerprint
  */
 export async function revokeCertificate(
@@ -142,20 +144,17 @@ export async function revokeCertificate(
 ): Promise<Revoked | undefined> {
   const own = and(eq(certificates.fingerprint, fingerprint), eq(certificates.accountId, account));
   const active = sql`exists (select 1 from ${certificates} where ${own} and ${eq(certificates.status, "active")})`;
-  const [, revoked] = await db.batch([
+  const all = and(sql`${certificates.fingerprint} in ${line(fingerprint)}`, eq(certificates.accountId, account));
+  const [, , revoked] = await db.batch([
     // First: afterwards it is revoked in any case, and a repetition is no change.
     audited(db, author, { account, action: "certificate.revoke", target: fingerprint }, active),
+    notedForIssuer(db, all, author.at),
     db
       .update(certificates)
       .set({ status: "revoked", revokedAt: sql`coalesce(${certificates.revokedAt}, ${author.at})` })
-      .where(and(sql`${certificates.fingerprint} in ${line(fingerprint)}`, eq(certificates.accountId, account)))
-      .returning({
-        agent: certificates.agentId,
-        fingerprint: certificates.fingerprint,
-        issuer: certificates.issuer,
-        reference: certificates.issuerReference,
-      }),
+      .where(all)
+      .returning({ agent: certificates.agentId, fingerprint: certificates.fingerprint }),
   ]);
   const agent = revoked[0]?.agent;
-  return agent === undefined ? undefined : { agent, certificates: revoked.map(({ agent: _, ...one }) => one) };
+  return agent === undefined ? undefined : { agent, fingerprints: revoked.map((one) => one.fingerprint) };
 }

@@ -2,7 +2,15 @@
 import { and, desc, eq, exists, gt, isNull, lte, type SQL, sql } from "drizzle-orm";
 import { bounds } from "../bounds.ts";
 import type { Database } from "../database.ts";
-import { accounts, agents, type CertificateStatus, certificates, enrolmentTokens, type Issuer } from "../tables.ts";
+import {
+  accounts,
+  agents,
+  type CertificateStatus,
+  certificates,
+  enrolmentTokens,
+  type Issuer,
+  issuerRevocations,
+} from "../tables.ts";
 import { type Author, audited } from "./audit.ts";
 
 /** A certificate to register; times are epoch milliseconds. */
@@ -139,6 +147,8 @@ export interface CertificateListing {
   notAfter: number;
   createdAt: number;
   revokedAt: number | null;
+  /** It is revoked, and its issuer has still to be told. */
+  issuerPending: boolean;
 }
 
 const listing = {
@@ -152,6 +162,10 @@ const listing = {
   notAfter: certificates.notAfter,
   createdAt: certificates.createdAt,
   revokedAt: certificates.revokedAt,
+  issuerPending:
+    sql`exists (select 1 from ${issuerRevocations} where ${issuerRevocations.reference} = ${certificates.issuerReference})`.mapWith(
+      Boolean,
+    ),
 };
 
 /** One certificate of an agent; undefined when it has none of that fingerprint. One query. */

@@ -1,7 +1,7 @@
 // Certificates by Cloudflare's client-certificate API, through the whole broker: what is asked of it and what comes of its answers.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Broker, startBroker } from "../../scripts/broker/broker.ts";
 import { certifyAgent, operatorOf } from "../../scripts/certificates/certify.ts";
 import { makeKeyAndRequest } from "../../sdk/typescript/src/certificates/signing-request.ts";
@@ -65,19 +65,121 @@ describe.skipIf(!hasContracts)("Cloudflare's CA", () => {
     expect(certificates).toEqual([expect.objectContaining({ issuer: "cloudflare", status: "active" })]);
   });
 
-  test("is told of a revocation, and the agent is out whether or not it hears of it", async () => {
-    const { agent, fingerprint } = await connected("leaver");
+  const api = () => operatorOf(broker);
+  /** What became of the newest certificates in Cloudflare's book, the newest last. */
+  const kept = (count: number) => [...cloudflare.kept.values()].slice(-count).map(({ status }) => status);
+  const isKept = (...statuses: string[]) =>
+    vi.waitFor(() => expect(kept(statuses.length)).toEqual(statuses), { timeout: 10_000 });
+  /** What it has still to be told, as the registry has it. */
+  const pending = async (): Promise<{ attempts: number }[]> => {
+    const database = await broker.miniflare.getD1Database("DB");
+    return (await database.prepare("SELECT attempts FROM issuer_revocations").all<{ attempts: number }>()).results;
+  };
+  const isPending = (attempts: number) =>
+    vi.waitFor(async () => expect(await pending()).toEqual([{ attempts }]), { timeout: 10_000 });
+  const nothingPending = () => vi.waitFor(async () => expect(await pending()).toEqual([]), { timeout: 10_000 });
+  /** The clock of wrangler.toml's `crons`. */
+  const clock = async () => (await broker.miniflare.getWorker()).scheduled({ cron: "*/10 * * * *" });
+  const listed = async (agentId: string) =>
+    (
+      await api().ask<{ certificates: { status: string; issuer_pending: boolean }[] }>(
+        "GET",
+        `/v1/agents/${agentId}/certificates`,
+      )
+    ).certificates.map(({ status, issuer_pending }) => [status, issuer_pending]);
+  /** While Cloudflare fails like this. */
+  async function during(mishap: Mishap, act: () => Promise<unknown>): Promise<void> {
+    cloudflare.mishap = mishap;
+    try {
+      await act();
+    } finally {
+      cloudflare.mishap = undefined;
+    }
+  }
+
+  test("is told of a revocation, and of all certificates of an agent that is deleted", async () => {
+    const { fingerprint } = await connected("leaver");
+    await api().ask("DELETE", `/v1/certificates/${fingerprint}`);
+    await isKept("pending_revocation");
+    await connected("deleted");
+    await connected("deleted");
+    await api().ask("DELETE", "/v1/agents/deleted");
+    await isKept("pending_revocation", "pending_revocation");
+    await nothingPending();
+    expect(await listed("leaver")).toEqual([["revoked", false]]);
+  });
+
+  test("when it is away, the agent is out at once all the same, and by the clock it is told until it knows", async () => {
+    const { agent, fingerprint } = await connected("unheard");
     const statuses = agent.status();
-    const revoke = () => operatorOf(broker).ask("DELETE", `/v1/certificates/${fingerprint}`);
-    cloudflare.mishap = "down";
-    await revoke();
-    expect((await statuses.next()).value).toMatchObject({ type: "disconnected", code: 4403 });
-    const kept = () => [...cloudflare.kept.values()].at(-1)?.status;
-    expect(kept()).toBe("active");
-    cloudflare.mishap = undefined;
-    // Revoking again tells it again.
-    await revoke();
-    expect(kept()).toBe("pending_revocation");
+    await during("down", async () => {
+      await api().ask("DELETE", `/v1/certificates/${fingerprint}`);
+      expect((await statuses.next()).value).toMatchObject({ type: "disconnected", code: 4403 });
+      await isPending(1);
+      expect(kept(1)).toEqual(["active"]);
+      expect(await listed("unheard")).toEqual([["revoked", true]]);
+      await clock();
+      await isPending(2);
+    });
+    await clock();
+    await isKept("pending_revocation");
+    await nothingPending();
+    expect(await listed("unheard")).toEqual([["revoked", false]]);
+    const asked = cloudflare.asked.length;
+    await clock();
+    // Nothing is left to be told: it is not asked.
+    expect(cloudflare.asked).toHaveLength(asked);
+  });
+
+  test("when it is away while an agent is deleted, it is told with the next revocation of anybody", async () => {
+    const { agent } = await connected("gone");
+    const statuses = agent.status();
+    await during("not allowed", async () => {
+      await api().ask("DELETE", "/v1/agents/gone");
+      expect((await statuses.next()).value).toMatchObject({ type: "disconnected", code: 4403 });
+      await isPending(1);
+    });
+    const other = await connected("other");
+    await api().ask("DELETE", `/v1/certificates/${other.fingerprint}`);
+    await isKept("pending_revocation", "pending_revocation");
+    await nothingPending();
+  });
+
+  test("what it did and nobody heard of, and what others revoked there, is looked at and not asked for for ever", async () => {
+    const { fingerprint } = await connected("lost");
+    await during("lost", async () => {
+      await api().ask("DELETE", `/v1/certificates/${fingerprint}`);
+      await isPending(1);
+    });
+    expect(kept(1)).toEqual(["pending_revocation"]);
+    await clock();
+    await nothingPending();
+    expect(cloudflare.asked.slice(-2).map(({ method, status }) => [method, status])).toEqual([
+      ["DELETE", 400],
+      ["GET", 200],
+    ]);
+  });
+
+  test("a certificate that is no use is not left there, and one that expired meanwhile is forgotten", async () => {
+    const { csr } = await makeKeyAndRequest("abandoned");
+    await api().ask("POST", "/v1/agents", { agent_id: "abandoned" });
+    await during("other key", async () => {
+      const asked = api().ask("POST", "/v1/agents/abandoned/certificates", { csr });
+      expect(await reasonOf(asked)).toBe("issuer_unavailable");
+      await isKept("pending_revocation");
+    });
+    await nothingPending();
+    const { fingerprint } = await connected("overdue");
+    await during("down", async () => {
+      await api().ask("DELETE", `/v1/certificates/${fingerprint}`);
+      await isPending(1);
+      const database = await broker.miniflare.getD1Database("DB");
+      await database.prepare("UPDATE issuer_revocations SET not_after = 1").run();
+      const asked = cloudflare.asked.length;
+      await clock();
+      await nothingPending();
+      expect(cloudflare.asked).toHaveLength(asked);
+    });
   });
 
   test.each<[Mishap, string]>([

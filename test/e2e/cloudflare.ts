@@ -44,7 +44,7 @@ interface Kept {
 }
 
 /** How the next call goes wrong. */
-export type Mishap = "refused" | "down" | "nonsense" | "other key" | "not allowed";
+export type Mishap = "refused" | "down" | "nonsense" | "other key" | "not allowed" | "lost";
 
 export interface Asked {
   method: string;
@@ -115,7 +115,11 @@ export class FakeCloudflare implements AsyncDisposable {
     const body: unknown = text === "" ? undefined : JSON.parse(text);
     this.#hold("request", departures(operation.requestBody?.content["application/json"].schema, body));
 
-    const result = template === collection ? await this.#issue(body) : this.#revoke(path.slice(base.length + 1));
+    const id = path.slice(base.length + 1);
+    const looks = message.method === "GET";
+    const result = template === collection ? await this.#issue(body) : looks ? this.#show(id) : this.#revoke(id);
+    // It was done, and nobody hears of it.
+    if (this.mishap === "lost") return { status: 502, body: "<html>bad gateway</html>" };
     if (typeof result === "string") return failure(400, 1405, result);
     const answer = { success: true, errors: [], messages: [], result };
     this.#hold("answer", departures(operation.responses["200"]?.content["application/json"].schema, answer));
@@ -148,10 +152,16 @@ export class FakeCloudflare implements AsyncDisposable {
     return { ...one, validity_days, issued_on: new Date(now).toISOString(), serial_number: certificate.serialNumber };
   }
 
+  #show(id: string): object | string {
+    const one = this.kept.get(id);
+    return one === undefined ? "No such client certificate." : { ...one };
+  }
+
   #revoke(id: string): object | string {
     const one = this.kept.get(id);
     if (one === undefined) return "No such client certificate.";
-    one.status = one.status === "active" ? "pending_revocation" : one.status;
+    if (one.status !== "active") return "The certificate is revoked already.";
+    one.status = "pending_revocation";
     return { ...one };
   }
 }

@@ -45,8 +45,7 @@ export async function certify(
   // What an issuer sends back is looked at like everything else.
   if (content === undefined || !isForKeyOf(judged.request, certificate)) {
     console.error(JSON.stringify({ event: "issuer_failed", issuer: issuer.name, call: "issue", reference }));
-    if (reference !== null) await issuer.revoke(reference);
-    return { ok: false, reason: "issuer_unavailable" };
+    return { ok: false, reason: "issuer_unavailable", ...(reference !== null && { abandoned: reference }) };
   }
   return { ok: true, issuer: issuer.name, reference, certificate, chain, content };
 }

@@ -15,10 +15,11 @@ export interface CloudflareOptions {
 const Answer = z.object({
   success: z.boolean(),
   errors: z.array(z.object({ code: z.number(), message: z.string() })).catch([]),
-  result: z.object({ id: z.string(), certificate: z.string() }).nullish().catch(null),
+  result: z.object({ id: z.string(), certificate: z.string(), status: z.string().nullish() }).nullish().catch(null),
 });
 type Answer = z.infer<typeof Answer>;
 
+const revokedStatuses: ReadonlySet<string> = new Set(["pending_revocation", "revoked"]);
 const dayMs = 24 * 60 * 60 * 1000;
 const answerMsMax = 20_000;
 const unavailable: NotIssued = { ok: false, reason: "issuer_unavailable" };
@@ -67,8 +68,12 @@ export function cloudflareIssuer({ api, zone, token }: CloudflareOptions): Certi
       return { ok: true, certificate, chain: "", reference: id };
     },
     revoke: async (reference) => {
-      const asked = await ask("revoke", `${collection}/${encodeURIComponent(reference)}`, { method: "DELETE" });
-      return asked?.answer.success === true;
+      const url = `${collection}/${encodeURIComponent(reference)}`;
+      const asked = await ask("revoke", url, { method: "DELETE" });
+      if (asked === undefined || asked.answer.success) return asked !== undefined;
+      // Perhaps somebody has, or an answer of before was lost.
+      const found = await ask("look", url, { method: "GET" });
+      return revokedStatuses.has(found?.answer.result?.status ?? "");
     },
   };
 }

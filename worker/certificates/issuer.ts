@@ -29,6 +29,8 @@ export interface NotIssued {
   reason: Extract<ErrorReason, "issuer_missing" | "issuer_unavailable" | "signing_request_refused">;
   /** What the issuer said about the request, for whoever made it. */
   message?: string;
+  /** What the issuer calls a certificate that it made, and that is of no use: it must not stay good. */
+  abandoned?: string;
 }
 
 export interface CertificateIssuer {
@@ -37,7 +39,7 @@ export interface CertificateIssuer {
   issue(order: CertificateOrder): Promise<Issued | NotIssued>;
   /**
    * Tells the issuer that a certificate is revoked; the registry knows already, and that alone keeps everybody out. Safe to repeat.
-   * @returns false when the issuer could not be told
+   * @returns false when the issuer could not be told: it must be told again
    */
   revoke(reference: string): Promise<boolean>;
 }

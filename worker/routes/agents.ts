@@ -14,6 +14,7 @@ import {
   findAgent,
   listAgents,
 } from "../../schema/registry.ts";
+import { tellIssuer } from "../certificates/revocations.ts";
 import type { App, Env } from "../env.ts";
 import { etagOf, wantedRevision } from "../etag.ts";
 import { authorOf } from "../identity/middleware.ts";
@@ -153,6 +154,7 @@ export function agentRoutes(app: OpenAPIHono<App>): void {
     const { account } = c.var.principal;
     if (!(await deleteAgent(drizzle(c.env.DB), account, agent, authorOf(c)))) return problem(c, "agent_not_found");
     const closed = await agentObject(c.env, account, agent).disconnect(closeCodes.revoked, "agent_deleted");
+    c.executionCtx.waitUntil(tellIssuer(c.env));
     return c.json({ account, agent_id: agent, status: "deleted" as const, closed }, 200);
   });
 

@@ -9,9 +9,9 @@ import {
   RegisteredCertificate,
   RevokedCertificate,
 } from "../../schema/http.ts";
-import { type Registration, type Revoked, registerCertificate, revokeCertificate } from "../../schema/registry.ts";
-import { configuredIssuer } from "../certificates/configured-issuer.ts";
-import type { App, Env } from "../env.ts";
+import { type Registration, registerCertificate, revokeCertificate } from "../../schema/registry.ts";
+import { tellIssuer } from "../certificates/revocations.ts";
+import type { App } from "../env.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { readCertificate } from "../identity/pem.ts";
 import { agentObject } from "../objects.ts";
@@ -50,14 +50,6 @@ const refusals: Record<Exclude<Registration, "registered" | "unchanged">, ErrorR
   account_unknown: "account_not_found",
 };
 
-/** The registry keeps them out already; where the issuer cannot be told it is logged, and revoking again tells it again. */
-async function tellIssuer(env: Env, revoked: Revoked["certificates"]): Promise<void> {
-  const issuer = configuredIssuer(env);
-  for (const { issuer: name, reference } of revoked) {
-    if (reference !== null && name === issuer?.name) await issuer.revoke(reference);
-  }
-}
-
 export function certificateRoutes(app: OpenAPIHono<App>): void {
   app.openapi(register, async (c) => {
     const { account } = c.var.principal;
@@ -84,12 +76,12 @@ export function certificateRoutes(app: OpenAPIHono<App>): void {
     const { account } = c.var.principal;
     const revoked = await revokeCertificate(drizzle(c.env.DB), account, fingerprint, authorOf(c));
     if (revoked === undefined) return problem(c, "certificate_not_found");
-    const { agent, certificates } = revoked;
+    const { agent, fingerprints } = revoked;
     // A connection by another of its certificates stays: an agent that has a new one does not end with the old one.
-    const fingerprints = certificates.map((one) => one.fingerprint);
     const object = agentObject(c.env, account, agent);
     const closed = await object.disconnect(closeCodes.revoked, "certificate_revoked", fingerprints);
-    await tellIssuer(c.env, certificates);
+    // Not waited for: the registry keeps it out already.
+    c.executionCtx.waitUntil(tellIssuer(c.env));
     const renewals = fingerprints.filter((one) => one !== fingerprint);
     return c.json({ account, agent_id: agent, fingerprint, status: "revoked" as const, closed, renewals }, 200);
   });

@@ -18,12 +18,15 @@ import {
   countLiveCertificates,
   findCertificate,
   findEnrolled,
+  type IssuerRevocation,
   listCertificates,
+  noteIssuerRevocation,
   registerIssued,
 } from "../../schema/registry.ts";
 import { judgeSigningRequest } from "../../x509/signing-request.ts";
 import { certify, isForKeyOf } from "../certificates/certify.ts";
 import { configuredIssuer } from "../certificates/configured-issuer.ts";
+import { tellIssuer } from "../certificates/revocations.ts";
 import type { App } from "../env.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { type CertificateContent, readCertificate } from "../identity/pem.ts";
@@ -91,17 +94,31 @@ export async function answerWithCertificate(c: Context<App>, { csr, agent, claim
   const issuer = configuredIssuer(c.env);
   const made = await certify(issuer, { csr, account, agent, now: author.at, lifeMs });
   if (!made.ok) {
+    if (issuer && made.abandoned) {
+      await abandon(c, {
+        reference: made.abandoned,
+        issuer: issuer.name,
+        fingerprint: null,
+        notAfter: author.at + lifeMs,
+      });
+    }
     return problem(c, made.reason, made.message ? { issues: [{ path: "csr", message: made.message }] } : {});
   }
   const { certificate, chain, content, reference } = made;
   const record = { account, agent, issuer: made.issuer, reference, certificate, chain, ...content };
   if (!(await registerIssued(db, record, claim, author))) {
-    // Nobody knows it, so it opens nothing; its issuer need not keep it either.
-    if (reference !== null) await issuer?.revoke(reference);
+    const { fingerprint, notAfter } = content;
+    if (reference !== null) await abandon(c, { reference, issuer: made.issuer, fingerprint, notAfter });
     // Of two that came at once with one token and one key, both get what the first one got.
     return claim.by === "enrolment" ? answerAgain(c, { csr, agent, token: claim.token }) : problem(c, lapsed[claim.by]);
   }
   return c.json(issuedAnswer(c, agent, content, { certificate, chain }), 201);
+}
+
+/** Nobody knows that certificate, so it opens nothing; it must not stay good in its issuer's book either. */
+async function abandon(c: Context<App>, one: IssuerRevocation): Promise<void> {
+  await noteIssuerRevocation(drizzle(c.env.DB), one, Date.now());
+  c.executionCtx.waitUntil(tellIssuer(c.env));
 }
 
 /** PEM. */
@@ -164,6 +181,7 @@ function shown(certificate: CertificateListing, now: number): z.infer<typeof Cer
     not_after: time(notAfter),
     created_at: time(certificate.createdAt),
     revoked_at: timeOrNull(certificate.revokedAt),
+    issuer_pending: certificate.issuerPending,
   };
 }
 
