@@ -84,13 +84,16 @@ export async function measureRevocation(
       const place = places[index];
       if (place === undefined) break;
       const suspends = trial % 2 === 1;
-      const path = suspends ? `/v1/agents/${place.id}` : `/v1/certificates/${place.fingerprint}`;
+      const change = (status: "active" | "suspended") =>
+        api.request("PATCH /v1/agents/{agent_id}", { path: { agent_id: place.id }, body: { status } });
+      const revoke = () =>
+        api.request("DELETE /v1/certificates/{fingerprint}", { path: { fingerprint: place.fingerprint } });
       const closed = closing(place);
       const asked = performance.now();
-      await Promise.all([closed, suspends ? api.ask("PATCH", path, { status: "suspended" }) : api.ask("DELETE", path)]);
+      await Promise.all([closed, suspends ? change("suspended") : revoke()]);
       times.push((await closed) - asked);
       if (await isRefused(place.options, suspends ? "agent_suspended" : "certificate_revoked")) refused++;
-      if (suspends) await api.ask("PATCH", path, { status: "active" });
+      if (suspends) await change("active");
       places[index] = suspends ? { ...place, agent: await connect(place.options) } : await takePlace(broker, place.id);
       if ((trial + 1) % 50 === 0) tell(`${trial + 1} of ${trials} trials`);
     }

@@ -79,7 +79,7 @@ export const CapabilityPage = z
           agents: z.int().describe("how many active agents announced it; GET /v1/agents?capability= says who"),
           versions: z.array(z.string()),
         })
-        .meta({ id: "Capability" }),
+        .meta({ id: "CapabilityEntry" }),
     ),
     next: CapabilityName.optional(),
   })

@@ -9,13 +9,15 @@ export const ApiKeyId = z
   .string()
   .regex(/^[a-z2-7]{16}$/, "16 of a–z and 2–7: the part of a key between its underscores");
 
+const Scope = z.enum(scopes).meta({ id: "Scope" });
+
 export const Name = z.string().trim().min(1).max(bounds.nameCharsMax);
 
 export const CreateApiKey = z
   .strictObject({
     name: Name.describe("what it is for"),
     scopes: z
-      .array(z.enum(scopes))
+      .array(Scope)
       .min(1)
       .transform((list) => [...new Set(list)])
       .describe("what it may; nothing that its maker may not"),
@@ -28,7 +30,7 @@ export const ApiKey = z
     id: ApiKeyId,
     name: z.string(),
     prefix: z.string().describe("how the key begins"),
-    scopes: z.array(z.enum(scopes)),
+    scopes: z.array(Scope),
     status: z.enum(["active", "expired", "revoked"]),
     created_by: z.string(),
     created_at: Time,

@@ -7,13 +7,21 @@ import { root } from "./sources.ts";
 
 const usage = `Usage: npm run check -- [flags]
 
-Types, style, imports, rules, the SDKs' tables, then all tests. Exits non-zero if any of them fails.
+Types, style, imports, rules, the SDKs' tables, the operations of the HTTP API, then all tests. Exits non-zero if any of them fails.
 
   --skip-tests  all but the tests (CI has just run them)
   --json        one JSON object as the last line
   --help        this text`;
 
-const steps = ["check:types", "check:style", "check:imports", "check:rules", "check:tables", "test"] as const;
+const steps = [
+  "check:types",
+  "check:style",
+  "check:imports",
+  "check:rules",
+  "check:tables",
+  "check:operations",
+  "test",
+] as const;
 
 interface Outcome {
   step: string;

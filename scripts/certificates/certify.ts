@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { type AgentIdentity, certifyAgent as certify } from "../../sdk/typescript/src/certificates/certify.ts";
-import { HttpApi } from "../../sdk/typescript/src/http-api.ts";
+import { HttpApi } from "../../sdk/typescript/src/http/http-api.ts";
 import { type BrokerRecord, runningBroker } from "../broker/state-folder.ts";
 import { Failure, messageOf } from "../failure.ts";
 

@@ -1,10 +1,8 @@
 // npm run sdk:tables: writes the tables of errors, limits and types that the Python and the Ruby SDK have of their own.
 // With --check it writes nothing, and fails where a file is not what it would write.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { readCommandLine } from "../command-line.ts";
-import { errorCode, Failure, runCommand } from "../failure.ts";
-import { root } from "../sources.ts";
+import { runCommand } from "../failure.ts";
+import { keepGenerated } from "../generated.ts";
 import { pythonModules } from "./python.ts";
 import { rubyFiles } from "./ruby.ts";
 import { readTables } from "./tables.ts";
@@ -27,30 +25,10 @@ export function sdkTables(): Record<string, string> {
   ]);
 }
 
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(join(root, path), "utf8");
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
 if (import.meta.main) {
   await runCommand(async () => {
     const { values } = readCommandLine(usage, { check: { type: "boolean", default: false } });
-    const stale = Object.entries(sdkTables()).filter(([path, text]) => textOf(path) !== text);
-    if (values.check) {
-      const paths = stale.map(([path]) => `  ${path}`);
-      if (paths.length > 0) throw new Failure(`Stale: run npm run sdk:tables.\n${paths.join("\n")}`);
-      console.log("The tables of the SDKs are those of protocol/wire.");
-      return;
-    }
-    for (const [path, text] of stale) {
-      mkdirSync(dirname(join(root, path)), { recursive: true });
-      writeFileSync(join(root, path), text);
-      console.log(`Wrote ${path}`);
-    }
-    if (stale.length === 0) console.log("Nothing to write.");
+    const fresh = "The tables of the SDKs are those of protocol/wire.";
+    keepGenerated(sdkTables(), { check: values.check, command: "npm run sdk:tables", fresh });
   });
 }

@@ -58,10 +58,9 @@ describe.skipIf(!hasContracts)("Cloudflare's CA", () => {
       path: `/client/v4/zones/${cloudflare.zone}/client_certificates`,
       status: 200,
     });
-    const { certificates } = await operatorOf(broker).ask<{ certificates: object[] }>(
-      "GET",
-      "/v1/agents/planner/certificates",
-    );
+    const { certificates } = await operatorOf(broker).request("GET /v1/agents/{agent_id}/certificates", {
+      path: { agent_id: "planner" },
+    });
     expect(certificates).toEqual([expect.objectContaining({ issuer: "cloudflare", status: "active" })]);
   });
 
@@ -81,12 +80,9 @@ describe.skipIf(!hasContracts)("Cloudflare's CA", () => {
   /** The clock of wrangler.toml's `crons`. */
   const clock = async () => (await broker.miniflare.getWorker()).scheduled({ cron: "*/10 * * * *" });
   const listed = async (agentId: string) =>
-    (
-      await api().ask<{ certificates: { status: string; issuer_pending: boolean }[] }>(
-        "GET",
-        `/v1/agents/${agentId}/certificates`,
-      )
-    ).certificates.map(({ status, issuer_pending }) => [status, issuer_pending]);
+    (await api().request("GET /v1/agents/{agent_id}/certificates", { path: { agent_id: agentId } })).certificates.map(
+      ({ status, issuer_pending }) => [status, issuer_pending],
+    );
   /** While Cloudflare fails like this. */
   async function during(mishap: Mishap, act: () => Promise<unknown>): Promise<void> {
     cloudflare.mishap = mishap;
@@ -99,11 +95,11 @@ describe.skipIf(!hasContracts)("Cloudflare's CA", () => {
 
   test("is told of a revocation, and of all certificates of an agent that is deleted", async () => {
     const { fingerprint } = await connected("leaver");
-    await api().ask("DELETE", `/v1/certificates/${fingerprint}`);
+    await api().request("DELETE /v1/certificates/{fingerprint}", { path: { fingerprint } });
     await isKept("pending_revocation");
     await connected("deleted");
     await connected("deleted");
-    await api().ask("DELETE", "/v1/agents/deleted");
+    await api().request("DELETE /v1/agents/{agent_id}", { path: { agent_id: "deleted" } });
     await isKept("pending_revocation", "pending_revocation");
     await nothingPending();
     expect(await listed("leaver")).toEqual([["revoked", false]]);
@@ -113,7 +109,7 @@ describe.skipIf(!hasContracts)("Cloudflare's CA", () => {
     const { agent, fingerprint } = await connected("unheard");
     const statuses = agent.status();
     await during("down", async () => {
-      await api().ask("DELETE", `/v1/certificates/${fingerprint}`);
+      await api().request("DELETE /v1/certificates/{fingerprint}", { path: { fingerprint } });
       expect((await statuses.next()).value).toMatchObject({ type: "disconnected", code: 4403 });
       await isPending(1);
       expect(kept(1)).toEqual(["active"]);
@@ -135,12 +131,12 @@ describe.skipIf(!hasContracts)("Cloudflare's CA", () => {
     const { agent } = await connected("gone");
     const statuses = agent.status();
     await during("not allowed", async () => {
-      await api().ask("DELETE", "/v1/agents/gone");
+      await api().request("DELETE /v1/agents/{agent_id}", { path: { agent_id: "gone" } });
       expect((await statuses.next()).value).toMatchObject({ type: "disconnected", code: 4403 });
       await isPending(1);
     });
     const other = await connected("other");
-    await api().ask("DELETE", `/v1/certificates/${other.fingerprint}`);
+    await api().request("DELETE /v1/certificates/{fingerprint}", { path: { fingerprint: other.fingerprint } });
     await isKept("pending_revocation", "pending_revocation");
     await nothingPending();
   });
@@ -148,7 +144,7 @@ describe.skipIf(!hasContracts)("Cloudflare's CA", () => {
   test("what it did and nobody heard of, and what others revoked there, is looked at and not asked for for ever", async () => {
     const { fingerprint } = await connected("lost");
     await during("lost", async () => {
-      await api().ask("DELETE", `/v1/certificates/${fingerprint}`);
+      await api().request("DELETE /v1/certificates/{fingerprint}", { path: { fingerprint } });
       await isPending(1);
     });
     expect(kept(1)).toEqual(["pending_revocation"]);
@@ -162,16 +158,19 @@ describe.skipIf(!hasContracts)("Cloudflare's CA", () => {
 
   test("a certificate that is no use is not left there, and one that expired meanwhile is forgotten", async () => {
     const { csr } = await makeKeyAndRequest("abandoned");
-    await api().ask("POST", "/v1/agents", { agent_id: "abandoned" });
+    await api().request("POST /v1/agents", { body: { agent_id: "abandoned" } });
     await during("other key", async () => {
-      const asked = api().ask("POST", "/v1/agents/abandoned/certificates", { csr });
+      const asked = api().request("POST /v1/agents/{agent_id}/certificates", {
+        path: { agent_id: "abandoned" },
+        body: { csr },
+      });
       expect(await reasonOf(asked)).toBe("issuer_unavailable");
       await isKept("pending_revocation");
     });
     await nothingPending();
     const { fingerprint } = await connected("overdue");
     await during("down", async () => {
-      await api().ask("DELETE", `/v1/certificates/${fingerprint}`);
+      await api().request("DELETE /v1/certificates/{fingerprint}", { path: { fingerprint } });
       await isPending(1);
       const database = await broker.miniflare.getD1Database("DB");
       await database.prepare("UPDATE issuer_revocations SET not_after = 1").run();
@@ -191,24 +190,30 @@ describe.skipIf(!hasContracts)("Cloudflare's CA", () => {
   ])("when its answer is: %s, nothing is registered, and the reason is %s", async (mishap, reason) => {
     const agentId = mishap.replace(" ", "-");
     const api = operatorOf(broker);
-    await api.ask("POST", "/v1/agents", { agent_id: agentId });
+    await api.request("POST /v1/agents", { body: { agent_id: agentId } });
     const { csr } = await makeKeyAndRequest(agentId);
     cloudflare.mishap = mishap;
+    const asked = () => cloudflare.asked.filter(({ method }) => method === "POST").length;
+    const before = asked();
+    const path = { agent_id: agentId };
     try {
-      expect(await reasonOf(api.ask("POST", `/v1/agents/${agentId}/certificates`, { csr }))).toBe(reason);
+      const issuing = api.request("POST /v1/agents/{agent_id}/certificates", { path, body: { csr } });
+      expect(await reasonOf(issuing)).toBe(reason);
     } finally {
       cloudflare.mishap = undefined;
     }
-    expect(await api.ask("GET", `/v1/agents/${agentId}/certificates`)).toEqual({ certificates: [] });
+    // `Retry-After` is longer than a client waits: the CA signs one certificate in vain at most.
+    expect(asked()).toBe(before + 1);
+    expect(await api.request("GET /v1/agents/{agent_id}/certificates", { path })).toEqual({ certificates: [] });
   });
 
   test("nobody is told its token, nor what it says of the configuration", async () => {
     const api = operatorOf(broker);
     const { csr } = await makeKeyAndRequest("curious");
-    await api.ask("POST", "/v1/agents", { agent_id: "curious" });
+    await api.request("POST /v1/agents", { body: { agent_id: "curious" } });
     cloudflare.mishap = "not allowed";
     const said = await api
-      .ask("POST", "/v1/agents/curious/certificates", { csr })
+      .request("POST /v1/agents/{agent_id}/certificates", { path: { agent_id: "curious" }, body: { csr } })
       .catch((error: unknown) => String(error));
     cloudflare.mishap = undefined;
     expect(said).toContain("issuer_unavailable");

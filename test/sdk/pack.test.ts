@@ -49,6 +49,25 @@ test("a TypeScript program is checked by its types, without types of its depende
   await writeFile(
     join(dir, "consumer.ts"),
     `import { type Agent, AgentworksError, connect, type Receipt, type Session, TaskFailed } from "agentworks";
+    import { HttpApi, type Policy, type SessionEntry } from "agentworks/http";
+
+    export async function administer(api: HttpApi): Promise<string[]> {
+      const { data, etag } = await api.send("GET /v1/policy");
+      const policy: Policy = { rules: [...data.rules, { effect: "deny", action: "open", to: { tag: "guest" } }] };
+      await api.request("PUT /v1/policy", { body: policy, ifMatch: etag });
+      const ended: SessionEntry[] = [];
+      for await (const one of api.list("GET /v1/sessions", { query: { state: "closed" } })) ended.push(one);
+      const made = await api.request("POST /v1/api-keys", { body: { name: "CI", scopes: ["agents:read"] } });
+      // @ts-expect-error no such operation
+      await api.request("GET /v1/nothing");
+      // @ts-expect-error the body has no such member
+      await api.request("POST /v1/agents", { body: { name: "planner" } });
+      // @ts-expect-error \`path\` is needed
+      await api.request("GET /v1/agents/{agent_id}");
+      // @ts-expect-error no list
+      api.list("GET /v1/policy");
+      return [made.key, ...ended.map(({ session_id }) => session_id)];
+    }
 
     export async function main(): Promise<number> {
       await using agent: Agent = await connect({ url: "wss://localhost:8443", certFile: "c", keyFile: "k", caFile: "a" });

@@ -101,7 +101,7 @@ async function shortLived(
   // A certificate's times are whole seconds.
   const validity = { notBefore: new Date(now - 1000), notAfter: new Date(now + lifeMs) };
   const { certificate, key } = await broker.authority.issueAgent(agent, validity);
-  await operatorOf(broker).ask("POST", "/v1/certificates", { agent_id: agent, certificate });
+  await operatorOf(broker).request("POST /v1/certificates", { body: { agent_id: agent, certificate } });
   const [certFile, keyFile] = [join(dir, `${name}.pem`), join(dir, `${name}.key`)];
   await writeFile(certFile, certificate);
   await writeFile(keyFile, key, { mode: 0o644 });
@@ -170,10 +170,9 @@ describe("connect({ renew: true })", () => {
     await rename(`${dir}-away`, dir);
     const { notAfter } = await until(statuses, "certificate_renewed");
     expect(notAfter.getTime()).toBeGreaterThan(Date.now());
-    const { certificates } = await operatorOf(stage.broker).ask<{ certificates: object[] }>(
-      "GET",
-      "/v1/agents/stuck/certificates",
-    );
+    const { certificates } = await operatorOf(stage.broker).request("GET /v1/agents/{agent_id}/certificates", {
+      path: { agent_id: "stuck" },
+    });
     // Nothing was asked for while it could not be kept.
     expect(certificates).toHaveLength(2);
   });
@@ -197,17 +196,18 @@ describe("connect({ renew: true })", () => {
   test("goes on with the present one while the broker refuses another", async () => {
     const options = await shortLived("refused", 9_000);
     const operator = operatorOf(stage.broker);
-    const path = "/v1/agents/refused/certificates";
+    const path = { agent_id: "refused" };
     const more: string[] = [];
     // As many as an agent may have.
     while (more.length < 19) {
       const { csr } = await makeKeyAndRequest("refused");
-      more.push((await operator.ask<{ fingerprint: string }>("POST", path, { csr })).fingerprint);
+      const issued = await operator.request("POST /v1/agents/{agent_id}/certificates", { path, body: { csr } });
+      more.push(issued.fingerprint);
     }
     const agent = await connected({ ...options, renew: true });
     const statuses = agent.status();
     expect((await until(statuses, "fault")).error.reason).toBe("too_many_certificates");
-    await operator.ask("DELETE", `/v1/certificates/${more[0]}`);
+    await operator.request("DELETE /v1/certificates/{fingerprint}", { path: { fingerprint: more[0] ?? "" } });
     await until(statuses, "certificate_renewed");
     await until(statuses, "connected");
   });
@@ -221,7 +221,7 @@ describe("connect({ renew: true })", () => {
       return undefined;
     })();
     const fingerprint = (await certificateIn(options.certFile)).fingerprint256.replaceAll(":", "").toLowerCase();
-    await operatorOf(stage.broker).ask("DELETE", `/v1/certificates/${fingerprint}`);
+    await operatorOf(stage.broker).request("DELETE /v1/certificates/{fingerprint}", { path: { fingerprint } });
     expect(await ended).toBe(4403);
     const ca = await readFile(options.caFile);
     const renewal = new Renewal(new URL(stage.broker.agentsUrl), options, { cert, key, ca }, () => 0);

@@ -72,7 +72,10 @@ const headers = {
   "RateLimit-Limit": { description: "How many requests the caller has at once.", schema: { type: "integer" } },
   "RateLimit-Remaining": { description: "How many of them are left.", schema: { type: "integer" } },
   "RateLimit-Reset": { description: "Seconds until all are there again.", schema: { type: "integer" } },
-  "Retry-After": { description: "Seconds; with `too_many_requests`.", schema: { type: "integer" } },
+  "Retry-After": {
+    description: "Seconds; with `too_many_requests`, `issuer_unavailable`.",
+    schema: { type: "integer" },
+  },
   "Idempotency-Replayed": {
     description: "The answer is the stored one of an earlier request with this `Idempotency-Key`.",
     schema: { type: "string", const: "true" },
@@ -120,7 +123,7 @@ function headersOf({ method, tagged }: Described, guarded: boolean, status: numb
     ...(guarded && method === "post" && !uncounted.has(status) && status < 500
       ? (["Idempotency-Replayed"] as const)
       : []),
-    ...(status === 429 ? (["Retry-After"] as const) : []),
+    ...(status === 429 || status === 503 ? (["Retry-After"] as const) : []),
     ...(guarded && status === 401 ? (["WWW-Authenticate"] as const) : []),
   ]);
 }

@@ -102,7 +102,10 @@ export async function answerWithCertificate(c: Context<App>, { csr, agent, claim
         notAfter: author.at + lifeMs,
       });
     }
-    return problem(c, made.reason, made.message ? { issues: [{ path: "csr", message: made.message }] } : {});
+    const issues = made.message ? { issues: [{ path: "csr", message: made.message }] } : {};
+    // What the CA signed meanwhile is lost: nobody is to ask for another at once.
+    const later = made.reason === "issuer_unavailable" ? { "Retry-After": "60" } : {};
+    return problem(c, made.reason, issues, { ...later });
   }
   const { certificate, chain, content, reference } = made;
   const record = { account, agent, issuer: made.issuer, reference, certificate, chain, ...content };

@@ -128,24 +128,41 @@ export function clientError(reason: ClientReason, detail?: string, options?: Err
   return new AgentworksError({ reason, code, detail: detail ?? usual, retryable }, options);
 }
 
+/** OpenSSL's and Node's names for a broker that is not who its certificate should say. */
+const untrusted = /^(?:ERR_TLS_CERT|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/;
+
+/** Whether an error's `code` says that the broker's certificate cannot be verified. */
+export const isUntrusted = (code: string): boolean => untrusted.test(code);
+
+/** The members of a problem+json; none where the text is none. */
+export function problemMembers(text: string): Record<string, unknown> {
+  try {
+    const body: unknown = JSON.parse(text);
+    return typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+/** What only this occurrence knows, in words: where the request is wrong, which permission it lacks, which log line tells more. */
+function particulars({ issues, permission, instance }: Record<string, unknown>): string {
+  const places = (Array.isArray(issues) ? issues : []) as { path?: unknown; message?: unknown }[];
+  const told = places.map(({ path, message }) => (path ? `${path}: ${message}` : String(message)));
+  if (typeof permission === "string") told.push(`it lacks ${permission}`);
+  if (typeof instance === "string") told.push(instance);
+  return told.join("; ");
+}
+
 /** The error of an HTTP answer that is none of success: its problem+json, or what its status says. */
 export function problemError(status: number, text: string): AgentworksError {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    body = undefined;
-  }
-  const said = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
+  const said = problemMembers(text);
   const textOf = (name: string, otherwise: string) => (typeof said[name] === "string" ? said[name] : otherwise);
-  const places = (Array.isArray(said.issues) ? said.issues : []) as { path?: unknown; message?: unknown }[];
-  const issues = places.map(({ path, message }) => (path ? `${path}: ${message}` : String(message))).join("; ");
   return new AgentworksError({
     reason: textOf("reason", "connection_failed"),
     code: textOf("code", "unavailable"),
     detail: textOf("detail", `The broker answered HTTP ${status}.`),
     retryable: typeof said.retryable === "boolean" ? said.retryable : status >= 500 || status === 429 || status === 408,
-    message: issues,
+    message: particulars(said),
   });
 }
 

@@ -5,7 +5,7 @@ import { WebSocket } from "ws";
 import { closeCodes } from "../../../protocol/wire/errors.ts";
 import { limits } from "../../../protocol/wire/limits.ts";
 import { asTlsOptions, type Credentials } from "./credentials.ts";
-import { type AgentworksError, clientError, problemError } from "./error.ts";
+import { type AgentworksError, clientError, isUntrusted, problemError } from "./error.ts";
 import { Heartbeat, type HeartbeatTiming } from "./heartbeat.ts";
 
 const subprotocol = "agentworks.v1";
@@ -36,9 +36,6 @@ export interface SocketEvents {
   /** Once, and last. */
   ended(end: SocketEnd): void;
 }
-
-/** OpenSSL's and Node's names for a broker that is not who its certificate should say. */
-const untrusted = /^(?:ERR_TLS_CERT|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/;
 
 /** Reads the problem+json with which an upgrade was refused. */
 async function refusalOf(response: IncomingMessage): Promise<AgentworksError> {
@@ -135,7 +132,7 @@ export class Socket {
     const cause = this.#failure;
     if (this.#gaveUp) return this.#end({ code: closeCodes.heartbeat_timeout, reason: "nothing came for too long" });
     const name = cause !== undefined && "code" in cause && typeof cause.code === "string" ? cause.code : "";
-    const refused = untrusted.test(name)
+    const refused = isUntrusted(name)
       ? clientError("broker_untrusted", `The TLS handshake failed: ${cause?.message ?? name}.`, { cause })
       : undefined;
     const why = reason !== "" ? reason : (cause?.message ?? "");

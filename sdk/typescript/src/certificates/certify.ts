@@ -2,25 +2,11 @@
 // the CA to trust and what a program needs to know to connect.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { clientError } from "../error.ts";
-import { type HttpApi, isRefusal } from "../http-api.ts";
+import { type HttpApi, isRefusal } from "../http/http-api.ts";
+import type { IssueCertificate, IssuedCertificate } from "../http/operations.ts";
 import { settleIdentity, writeIdentity } from "./files.ts";
 import { makeKeyAndRequest } from "./signing-request.ts";
-
-/** An answer of the API: a certificate that was issued and registered. */
-export interface IssuedCertificate {
-  account: string;
-  agent_id: string;
-  fingerprint: string;
-  not_before: string;
-  not_after: string;
-  /** PEM. */
-  certificate: string;
-  /** PEM; null: the broker's certificate is one that everybody trusts. */
-  broker_ca: string | null;
-  agents_url: string | null;
-}
 
 /** An agent's identity in its folder. Paths are absolute where the folder's is; `caFile` is null where no CA need be named. */
 export interface AgentIdentity {
@@ -60,35 +46,21 @@ async function makeFolder(dir: string): Promise<void> {
   }
 }
 
-const enrolAttemptsMax = 4;
-const enrolWaitMs = 250;
-
-/** An answer may be lost after it used up the token: asked again for the same key, the broker answers the same. */
-async function enrol(api: HttpApi, order: object): Promise<IssuedCertificate> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await api.ask("POST", "/v1/enrolments", order);
-    } catch (error) {
-      if (attempt === enrolAttemptsMax || !isRefusal(error, "connection_failed")) throw error;
-      await setTimeout(enrolWaitMs * attempt);
-    }
-  }
-}
-
 /** Asks for a certificate; the agent is made when there is none of that name. */
-async function ask(api: HttpApi, agent: string | undefined, order: object): Promise<IssuedCertificate> {
-  if (agent === undefined) return enrol(api, order);
-  const path = `/v1/agents/${encodeURIComponent(agent)}/certificates`;
+async function ask(api: HttpApi, agent: string | undefined, order: IssueCertificate): Promise<IssuedCertificate> {
+  if (agent === undefined) return api.request("POST /v1/enrolments", { body: { csr: order.csr } });
+  const issue = () =>
+    api.request("POST /v1/agents/{agent_id}/certificates", { path: { agent_id: agent }, body: order });
   try {
-    return await api.ask("POST", path, order);
+    return await issue();
   } catch (error) {
     if (!isRefusal(error, "agent_not_found")) throw error;
   }
-  await api.ask("POST", "/v1/agents", { agent_id: agent }).catch((error: unknown) => {
+  await api.request("POST /v1/agents", { body: { agent_id: agent } }).catch((error: unknown) => {
     // Somebody was quicker.
     if (!isRefusal(error, "agent_exists")) throw error;
   });
-  return api.ask("POST", path, order);
+  return issue();
 }
 
 /**
@@ -99,7 +71,7 @@ export async function certifyAgent({ api, agent, dirOf, days }: CertifyOptions):
   // Before anything is asked for: a token works once.
   await makeFolder(agent === undefined ? dirname(dirOf("enrolled")) : dirOf(agent));
   const { key, csr } = await makeKeyAndRequest(agent ?? "enrolled");
-  const issued = await ask(api, agent, { csr, ...(days !== undefined && { days }) });
+  const issued = await ask(api, agent, { csr, days });
   if (issued.agents_url === null) {
     throw clientError("connection_refused", "The broker does not say where agents connect: set its AGENTS_URL.");
   }

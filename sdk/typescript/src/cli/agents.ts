@@ -1,11 +1,11 @@
 // agent …: who may connect, and by what. Keys are made on this machine and stay here.
 import { join, resolve } from "node:path";
 import { certifyAgent } from "../certificates/certify.ts";
-import { HttpApi, isRefusal } from "../http-api.ts";
-import { arg, type Command, type Context, count, part, text } from "./command.ts";
+import { HttpApi, isRefusal } from "../http/http-api.ts";
+import { arg, type Command, type Context, count, text } from "./command.ts";
 import { identityText, newIdentityRecord } from "./lines.ts";
 import { shortTime, table } from "./output.ts";
-import { entriesOf } from "./pages.ts";
+import { first } from "./pages.ts";
 import { registerFile } from "./register.ts";
 import { UsageError } from "./usage.ts";
 
@@ -63,11 +63,11 @@ const enroll: Command = {
   example: "agentworks agent enroll --api https://api.example.com --token awe_…",
   options: { token: { type: "string" }, dir: { type: "string" } },
   takes: [0, 0],
-  async run({ flags, output, env }) {
+  async run({ flags, output, env, signal }) {
     const url = text(flags, "api") ?? env.AGENTWORKS_API;
     const token = text(flags, "token") ?? env.AGENTWORKS_ENROLMENT_TOKEN;
     if (!url || !token) throw new UsageError("Name the API (--api) and the token (--token).");
-    const api = new HttpApi({ url, credential: token });
+    const api = new HttpApi({ url, credential: token, signal });
     const agentsDir = join(text(flags, "state") ?? ".agentworks", "agents");
     const dirOf = (agent: string) => resolve(text(flags, "dir") ?? join(agentsDir, agent));
     output.progress(`Making a key, and asking ${api.url} for a certificate …`);
@@ -75,11 +75,6 @@ const enroll: Command = {
     output.result(newIdentityRecord(identity), () => identityText(identity));
   },
 };
-
-interface Token {
-  token: string;
-  expires_at: string;
-}
 
 const token: Command = {
   name: "agent token",
@@ -92,9 +87,9 @@ const token: Command = {
   async run(context) {
     const agent = agentOf(context);
     const { api } = await context.target();
-    const expires_in_s = count(context.flags, "expires-in");
-    const made = await api.ask<Token>("POST", `/v1/agents/${part(agent)}/enrolment-tokens`, {
-      ...(expires_in_s !== undefined && { expires_in_s }),
+    const made = await api.request("POST /v1/agents/{agent_id}/enrolment-tokens", {
+      path: { agent_id: agent },
+      body: { expires_in_s: count(context.flags, "expires-in") },
     });
     context.output.result(
       made,
@@ -103,14 +98,6 @@ const token: Command = {
     );
   },
 };
-
-interface ListedAgent {
-  agent: string;
-  status: string;
-  connected: boolean;
-  last_connected_at: string | null;
-  capabilities: { name: string }[];
-}
 
 const list: Command = {
   name: "agent list",
@@ -123,13 +110,8 @@ const list: Command = {
   async run(context) {
     const capability = text(context.flags, "capability");
     const { api } = await context.target();
-    const query = `?limit=50${capability === undefined ? "" : `&capability=${part(capability)}`}`;
-    const agents = await entriesOf<ListedAgent>(
-      api,
-      `/v1/agents${query}`,
-      "agents",
-      count(context.flags, "limit") ?? 200,
-    );
+    const listed = api.list("GET /v1/agents", { query: { limit: 50, capability } });
+    const agents = await first(listed, count(context.flags, "limit") ?? 200);
     context.output.result({ agents }, () =>
       agents.length === 0
         ? "No agents yet: agentworks agent create NAME\n"
@@ -156,7 +138,7 @@ const changeStatus = (name: string, status: "active" | "suspended", summary: str
   async run(context) {
     const agent = agentOf(context);
     const { api } = await context.target();
-    const changed = await api.ask<{ closed?: number }>("PATCH", `/v1/agents/${part(agent)}`, { status });
+    const changed = await api.request("PATCH /v1/agents/{agent_id}", { path: { agent_id: agent }, body: { status } });
     context.output.result(changed, () => `${agent} is ${status}.\n`);
   },
 });
@@ -173,18 +155,10 @@ const remove: Command = {
     const agent = agentOf(context);
     if (context.flags.yes !== true) throw new UsageError(`Deleting ${agent} cannot be taken back: add --yes.`);
     const { api } = await context.target();
-    const deleted = await api.ask<unknown>("DELETE", `/v1/agents/${part(agent)}`);
-    context.output.result(deleted ?? { agent_id: agent }, () => `${agent} is deleted.\n`);
+    const deleted = await api.request("DELETE /v1/agents/{agent_id}", { path: { agent_id: agent } });
+    context.output.result(deleted, () => `${agent} is deleted.\n`);
   },
 };
-
-interface Certificate {
-  fingerprint: string;
-  status: string;
-  not_after: string;
-  created_at: string;
-  renewed_from: string | null;
-}
 
 const certificates: Command = {
   name: "agent certificates",
@@ -194,8 +168,9 @@ const certificates: Command = {
   takes: [1, 1],
   async run(context) {
     const { api } = await context.target();
-    const path = `/v1/agents/${part(agentOf(context))}/certificates?limit=100`;
-    const found = await entriesOf<Certificate>(api, path, "certificates", 200);
+    const path = { agent_id: agentOf(context) };
+    const listed = api.list("GET /v1/agents/{agent_id}/certificates", { path, query: { limit: 100 } });
+    const found = await first(listed, 200);
     context.output.result({ certificates: found }, () =>
       table(
         ["FINGERPRINT", "STATUS", "ISSUED (UTC)", "ENDS (UTC)"],
@@ -213,9 +188,9 @@ const revoke: Command = {
   takes: [1, 1],
   async run(context) {
     const { api } = await context.target();
-    const path = `/v1/certificates/${part(arg(context, 0).toLowerCase().replaceAll(":", ""))}`;
+    const fingerprint = arg(context, 0).toLowerCase().replaceAll(":", "");
     const revoked = await api
-      .ask<{ agent_id: string; closed: number; renewals: string[] }>("DELETE", path)
+      .request("DELETE /v1/certificates/{fingerprint}", { path: { fingerprint } })
       .catch((error) => {
         if (isRefusal(error, "invalid_request"))
           throw new UsageError("A fingerprint has 64 hex digits: agentworks agent certificates AGENT");

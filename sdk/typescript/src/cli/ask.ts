@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { certifyAgent } from "../certificates/certify.ts";
 import { connect } from "../connect.ts";
 import { AgentworksError } from "../error.ts";
-import type { HttpApi } from "../http-api.ts";
-import { arg, type Command, count, part } from "./command.ts";
+import type { HttpApi } from "../http/http-api.ts";
+import { arg, type Command, count } from "./command.ts";
 import type { Output } from "./output.ts";
 import { UsageError } from "./usage.ts";
 
@@ -58,7 +58,7 @@ export async function askOnce(api: HttpApi, question: Question, output: Output):
   } finally {
     await rm(dir, { recursive: true, force: true });
     if (isMade) {
-      await api.ask("DELETE", `/v1/agents/${part(name)}`).catch((error: unknown) => {
+      await api.request("DELETE /v1/agents/{agent_id}", { path: { agent_id: name } }).catch((error: unknown) => {
         const why = error instanceof AgentworksError ? error.message : String(error);
         output.note(
           `The identity ${name}, made for this question, could not be ended (${why}); its certificate lasts a day.`,

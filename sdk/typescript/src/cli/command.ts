@@ -70,9 +70,9 @@ export const contextOf = (given: Pick<Context, "flags" | "args" | "output" | "en
   return {
     ...given,
     target: () => {
-      const { flags, env } = given;
+      const { flags, env, signal } = given;
       const state = text(flags, "state") ?? ".agentworks";
-      target ??= findTarget({ api: text(flags, "api"), profile: text(flags, "profile"), state }, env);
+      target ??= findTarget({ api: text(flags, "api"), profile: text(flags, "profile"), state, signal }, env);
       return target;
     },
   };
@@ -80,6 +80,3 @@ export const contextOf = (given: Pick<Context, "flags" | "args" | "output" | "en
 
 /** The positional at an index; that there is one was checked by `takes`. */
 export const arg = ({ args }: Context, index: number): string => args[index] ?? "";
-
-/** A part of a path. */
-export const part = (value: string): string => encodeURIComponent(value);

@@ -1,17 +1,9 @@
 // key …: API keys for programs.
-import { arg, type Command, part, text } from "./command.ts";
+import type { Scope } from "../http/operations.ts";
+import { arg, type Command, text } from "./command.ts";
 import { shortTime, table } from "./output.ts";
-import { entriesOf } from "./pages.ts";
+import { first } from "./pages.ts";
 import { UsageError } from "./usage.ts";
-
-interface ApiKey {
-  id: string;
-  name: string;
-  scopes: string[];
-  status: string;
-  last_used_at: string | null;
-  expires_at: string | null;
-}
 
 const create: Command = {
   name: "key create",
@@ -29,11 +21,9 @@ const create: Command = {
     if (!Array.isArray(scope)) throw new UsageError("Say what the key may: --scope SCOPE, once or more often.");
     const { api } = await context.target();
     const expires_at = text(context.flags, "expires");
-    const made = await api.ask<ApiKey & { key: string }>("POST", "/v1/api-keys", {
-      name: arg(context, 0),
-      scopes: scope,
-      ...(expires_at !== undefined && { expires_at }),
-    });
+    // Which scopes there are is the broker's to say.
+    const body = { name: arg(context, 0), scopes: scope as Scope[], expires_at };
+    const made = await api.request("POST /v1/api-keys", { body });
     context.output.result(
       made,
       () => `${made.key}\n\nKeep it now: it is not shown again. It may ${made.scopes.join(", ")}.\n`,
@@ -49,7 +39,7 @@ const list: Command = {
   takes: [0, 0],
   async run(context) {
     const { api } = await context.target();
-    const keys = await entriesOf<ApiKey>(api, "/v1/api-keys?limit=100", "api_keys", 500);
+    const keys = await first(api.list("GET /v1/api-keys", { query: { limit: 100 } }), 500);
     context.output.result({ api_keys: keys }, () =>
       table(
         ["ID", "NAME", "STATUS", "LAST USED (UTC)", "SCOPES"],
@@ -67,7 +57,7 @@ const revoke: Command = {
   takes: [1, 1],
   async run(context) {
     const { api } = await context.target();
-    const key = await api.ask<ApiKey>("DELETE", `/v1/api-keys/${part(arg(context, 0))}`);
+    const key = await api.request("DELETE /v1/api-keys/{key_id}", { path: { key_id: arg(context, 0) } });
     context.output.result(key, () => `${key.name} (${key.id}) is revoked.\n`);
   },
 };

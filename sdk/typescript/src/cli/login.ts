@@ -1,7 +1,7 @@
 // login: an API key for an API, kept for later commands. The key is read from the terminal unseen, or from stdin.
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
-import { HttpApi } from "../http-api.ts";
+import { HttpApi } from "../http/http-api.ts";
 import { type Command, text } from "./command.ts";
 import { defaultProfile, profilesFile, readProfiles, writeProfiles } from "./profiles.ts";
 import { UsageError } from "./usage.ts";
@@ -31,14 +31,14 @@ export const login: Command = {
   ],
   example: "agentworks login --api https://api.example.com",
   takes: [0, 0],
-  async run({ flags, output, env }) {
+  async run({ flags, output, env, signal }) {
     const url = text(flags, "api") ?? env.AGENTWORKS_API;
     if (!url) throw new UsageError("Name the API: agentworks login --api URL");
     const key = env.AGENTWORKS_API_KEY || (await readSecret("API key: "));
     if (key === "") throw new UsageError("No key was given.");
-    const api = new HttpApi({ url, credential: key });
+    const api = new HttpApi({ url, credential: key, signal });
     // A key that is not taken is not kept. What it may not read, it may not read: that is no reason against it.
-    await api.ask("GET", "/v1/account").catch((error) => {
+    await api.request("GET /v1/account").catch((error) => {
       if (error?.reason !== "permission_denied") throw error;
     });
     const name = text(flags, "profile") ?? defaultProfile;

@@ -1,20 +1,12 @@
-// Lists of the API, page by page.
-import type { HttpApi } from "../http-api.ts";
+// Lists of the API, as far as a command shows them.
 
-/**
- * The first `most` entries of a list.
- * @param path with its query, if any
- * @param member where a page has them
- */
-export async function entriesOf<Entry>(api: HttpApi, path: string, member: string, most: number): Promise<Entry[]> {
+/** The first `most` of what comes; what is not needed is not asked for. */
+export async function first<Entry>(entries: AsyncIterable<Entry>, most: number): Promise<Entry[]> {
   const found: Entry[] = [];
-  let next: string | undefined;
-  do {
-    const cursor = next === undefined ? "" : `${path.includes("?") ? "&" : "?"}cursor=${encodeURIComponent(next)}`;
-    const page = await api.ask<Record<string, unknown>>("GET", `${path}${cursor}`);
-    const entries = page[member];
-    if (Array.isArray(entries)) found.push(...(entries as Entry[]));
-    next = typeof page.next === "string" ? page.next : undefined;
-  } while (next !== undefined && found.length < most);
-  return found.slice(0, most);
+  if (most === 0) return found;
+  for await (const entry of entries) {
+    found.push(entry);
+    if (found.length === most) break;
+  }
+  return found;
 }

@@ -1,14 +1,9 @@
 // A certificate that a CA of one's own issued: registered, after a look at what the broker would not let in.
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import type { RegisteredCertificate } from "../http/operations.ts";
 import type { Target } from "./target.ts";
 import { UsageError } from "./usage.ts";
-
-export interface RegisteredCertificate {
-  agent_id: string;
-  fingerprint: string;
-  not_after: string;
-}
 
 /** The certificates of a PEM bundle, in order. Throws when a block does not parse. */
 function certificatesIn(pem: string): X509Certificate[] {
@@ -47,5 +42,5 @@ export async function registerFile(target: Target, agent: string, file: string):
   if (target.clientCas !== undefined && certificate !== undefined && more.length === 0) {
     checkIssuer(target.clientCas, agent, file, certificate);
   }
-  return target.api.ask("POST", "/v1/certificates", { agent_id: agent, certificate: pem });
+  return target.api.request("POST /v1/certificates", { body: { agent_id: agent, certificate: pem } });
 }

@@ -1,27 +1,10 @@
 // sessions … and audit: what happens between agents, and who changed what.
 import { setTimeout as sleep } from "node:timers/promises";
-import { arg, type Command, count, part } from "./command.ts";
+import type { SessionEntry } from "../http/operations.ts";
+import { arg, type Command, count } from "./command.ts";
 import { printable, shortTime, table } from "./output.ts";
-import { entriesOf } from "./pages.ts";
-
-interface SessionEntry {
-  session_id: string;
-  state: string;
-  initiator: string;
-  responder: string;
-  reason: string | null;
-  created_at: string;
-  updated_at: string;
-}
-
-interface Envelope {
-  type: string;
-  from: string;
-  seq: number;
-  at: string;
-  bytes: number;
-  receipts: { delivered: boolean };
-}
+import { first } from "./pages.ts";
+import { exitCodes } from "./usage.ts";
 
 const tailEveryMs = 1000;
 /** So many of the newest sessions are looked at for changes. */
@@ -39,12 +22,8 @@ const list: Command = {
   takes: [0, 0],
   async run(context) {
     const { api } = await context.target();
-    const sessions = await entriesOf<SessionEntry>(
-      api,
-      "/v1/sessions?limit=50",
-      "sessions",
-      count(context.flags, "limit") ?? 50,
-    );
+    const listed = api.list("GET /v1/sessions", { query: { limit: 50 } });
+    const sessions = await first(listed, count(context.flags, "limit") ?? 50);
     context.output.result({ sessions }, () =>
       table(
         ["SESSION", "STATE", "FROM", "TO", "OPENED (UTC)", "REASON"],
@@ -71,10 +50,10 @@ const show: Command = {
   takes: [1, 1],
   async run(context) {
     const { api } = await context.target();
-    const path = `/v1/sessions/${part(arg(context, 0))}`;
-    const session = await api.ask<SessionEntry>("GET", path);
-    const most = Math.min(count(context.flags, "limit") ?? 50, 200);
-    const { envelopes } = await api.ask<{ envelopes: Envelope[] }>("GET", `${path}/timeline?limit=${most}`);
+    const path = { session_id: arg(context, 0) };
+    const session = await api.request("GET /v1/sessions/{session_id}", { path });
+    const timeline = api.list("GET /v1/sessions/{session_id}/timeline", { path });
+    const envelopes = await first(timeline, count(context.flags, "limit") ?? 50);
     context.output.result({ session, envelopes }, () => {
       const rows = envelopes.map((one) => [
         shortTime(one.at),
@@ -101,20 +80,20 @@ const tail: Command = {
     const { api, name } = await target();
     const seen = new Map<string, string>();
     output.progress(`Watching ${name} (Ctrl-C ends it) …`);
-    for (let first = true; !signal.aborted; first = false) {
-      const sessions = await entriesOf<SessionEntry>(api, `/v1/sessions?limit=${tailMost}`, "sessions", tailMost);
+    for (let begins = true; ; begins = false) {
+      const sessions = await first(api.list("GET /v1/sessions", { query: { limit: tailMost } }), tailMost).catch(
+        (error: unknown) => {
+          if (signal.aborted) return undefined;
+          throw error;
+        },
+      );
+      if (sessions === undefined) return exitCodes.done;
       for (const one of sessions.reverse()) {
         const mark = `${one.state} ${one.updated_at}`;
         const isNew = seen.get(one.session_id) !== mark;
         seen.set(one.session_id, mark);
         // What is over already is history, which `sessions list` tells.
-        if (!isNew || (first && one.state !== "active")) continue;
-        const why = one.reason === null ? "" : `  (${printable(one.reason)})`;
-        output.result(
-          one,
-          () =>
-            `${shortTime(one.updated_at)}  ${one.state.padEnd(8)}  ${one.initiator} → ${one.responder}  ${one.session_id}${why}\n`,
-        );
+        if (isNew && (!begins || one.state === "active")) output.result(one, () => tailLine(one));
       }
       const listed = new Set(sessions.map((one) => one.session_id));
       for (const id of seen.keys()) if (!listed.has(id)) seen.delete(id);
@@ -123,13 +102,10 @@ const tail: Command = {
   },
 };
 
-interface AuditEntry {
-  at: string;
-  actor: string;
-  action: string;
-  target: string;
-  address: string | null;
-}
+const tailLine = ({ updated_at, state, initiator, responder, session_id, reason }: SessionEntry): string => {
+  const why = reason === null ? "" : `  (${printable(reason)})`;
+  return `${shortTime(updated_at)}  ${state.padEnd(8)}  ${initiator} → ${responder}  ${session_id}${why}\n`;
+};
 
 const audit: Command = {
   name: "audit",
@@ -141,12 +117,8 @@ const audit: Command = {
   takes: [0, 0],
   async run(context) {
     const { api } = await context.target();
-    const entries = await entriesOf<AuditEntry>(
-      api,
-      "/v1/audit-log?limit=50",
-      "entries",
-      count(context.flags, "limit") ?? 50,
-    );
+    const listed = api.list("GET /v1/audit-log", { query: { limit: 50 } });
+    const entries = await first(listed, count(context.flags, "limit") ?? 50);
     context.output.result({ entries }, () =>
       table(
         ["TIME (UTC)", "WHO", "DID", "TO", "FROM"],

@@ -1,7 +1,7 @@
 // Which API a command asks, and by which credential. A credential goes to the API that it is for, and to no other.
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { apiUrl, HttpApi } from "../http-api.ts";
+import { apiUrl, HttpApi } from "../http/http-api.ts";
 import { readProfiles } from "./profiles.ts";
 import { CredentialsMissing, UsageError } from "./usage.ts";
 
@@ -10,6 +10,8 @@ export interface TargetOptions {
   profile?: string | undefined;
   /** The state folder of an embedded broker. */
   state: string;
+  /** Ends every request. */
+  signal: AbortSignal;
 }
 
 export interface Target {
@@ -65,7 +67,7 @@ export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv)
   const { current, profiles } = await readProfiles(env);
   const envKey = env.AGENTWORKS_API_KEY || undefined;
   const of = (url: string, credential: string, clientCas?: string[]): Target => {
-    const api = new HttpApi({ url, credential });
+    const api = new HttpApi({ url, credential, signal: options.signal });
     return { api, name: api.url, agentsDir, clientCas };
   };
   const ofBroker = ({ apiUrl: url, apiKey, adminToken, clientCas }: BrokerRecord) =>
