@@ -91,10 +91,6 @@ class Recovery(AgentTest):
                 self.assertTrue(message.redelivered)
         self.assertIn(contents, [[1, 2, 3, 4, 5], [2, 3, 4, 5], [3, 4, 5]])
 
-
-if __name__ == "__main__":
-    unittest.main()
-
     async def test_an_agent_that_leaves_waits_for_no_peer(self) -> None:
         planner, analyst = await self.connect("planner11"), await self.connect("analyst11")
         closed, _ = await self.session_between(planner, analyst)
@@ -118,3 +114,7 @@ if __name__ == "__main__":
         again = await self.connect("analyst12", recover=True)
         await soon(again.drain())
         self.assertIsNone((await soon(session.closed)).error)
+
+
+if __name__ == "__main__":
+    unittest.main()
