@@ -3,9 +3,8 @@ when something counts as taken; when and where its lines are sent is the agent's
 
 from __future__ import annotations
 
-import asyncio
 from types import TracebackType
-from typing import Any, AsyncIterator, Awaitable, List, Optional, Tuple, Type
+from typing import Any, AsyncIterator, Awaitable, List, Optional, Type
 
 from .connection import Connection
 from .content import json_of
@@ -24,6 +23,7 @@ from .protocol.envelope import Capability, Envelope
 from .pulse import Hold, Pausing, Stall
 from .receipts import Receipt
 from .requests import Requests, Task
+from .session_close import SessionClose
 from .session_end import SessionEnd, session_end_of
 from .session_journal import SessionJournal
 from .statuses import Fault, Paused, Resumed
@@ -58,16 +58,13 @@ class Session:
         self._inbox = Inbox(self._take, None if self._journal is None else self._journal.taken)
         self._messages = Messages(self._inbox)
         self._outgoing = Outgoing(core, self._wake, self._journal)
+        self._close = SessionClose(self._outgoing, self._inbox)
         self._requests = Requests(self._outgoing.say)
         self._performer = Performer(self, host.handlers, self._inbox, self._outgoing.say)
         #: Awaits that it is accepted; raises when it will not be.
         self.opened: Deferred[None] = Deferred()
         self._ending: Deferred[SessionEnd] = Deferred()
         self._end: Optional[SessionEnd] = None
-        #: This side closes: the reason, and what awaits that it is stored.
-        self._closing: Optional[Tuple[str, Awaitable[None]]] = None
-        #: The peer closed, and has nothing more to say.
-        self._peer_closed: Optional[Tuple[str, Slot]] = None
         self._abandoned = False
         self._hold = Hold()
         self._pausing = Pausing()
@@ -82,8 +79,7 @@ class Session:
         self._outgoing.messages = memory.messages
         self.requested = list(memory.requested)
         if memory.closing is not None:
-            self._closing = (memory.closing.reason, self._outgoing.stored())
-            self._outgoing.shut(wire_error("session_closed"))
+            self._close.recall(memory.closing.reason)
             if memory.closing.own:
                 self._messages.unwanted()
 
@@ -163,30 +159,14 @@ class Session:
     def close(self, reason: str = "closed") -> Awaitable[None]:
         """Says, at once, that this side is done; what was sent before still arrives. Running handlers are cancelled.
         Await what it gives to wait until all that this side has said is stored, whatever the peer does."""
-        if self._closing is not None:
-            return self._closing[1]
+        if self._close.stored is not None:
+            return self._close.stored
         if self._end is not None:
             return resolved(None)
-        stored = self._say_close(reason)
-        self._closing = (reason, stored)
+        stored = self._close.say(reason, self.opened if self._core.state == "recovering" else None)
         self._performer.abandon()
         self._messages.unwanted()
         return stored
-
-    def _say_close(self, reason: str) -> Awaitable[None]:
-        # A session of an earlier life is closed once it is known where its stream stands.
-        if self._core.state == "recovering":
-            return asyncio.ensure_future(self._say_close_when_opened(reason))
-        # After the peer's close, or an earlier life's, ours has nothing to add. The session ends when both have everything,
-        # whoever is there to see it.
-        return self._outgoing.stored() if self._outgoing.is_shut else self._outgoing.close(reason)
-
-    async def _say_close_when_opened(self, reason: str) -> None:
-        try:
-            await self.opened
-            await self._say_close(reason)
-        except AgentworksError:
-            pass  # Why it failed is in `closed`.
 
     @property
     def closed(self) -> Deferred[SessionEnd]:
@@ -294,7 +274,7 @@ class Session:
             if self._journal is not None:
                 self._journal.stored(event.stored)
             self._outgoing.settle(event.stored, event.delivered)
-            self._take_close()
+            self._close.settle()
         elif isinstance(event, core_events.Accepted):
             self._hold.healed()
             self.capabilities = event.capabilities
@@ -332,8 +312,7 @@ class Session:
         else:
             if self._journal is not None:
                 self._journal.ended()
-            reason = self._peer_closed or self._closing or ("closed",)
-            self.end(session_end_of(envelope, reason[0]))
+            self.end(session_end_of(envelope, self._close.reason))
 
     def _fault(self, fault: Envelope) -> None:
         if fault["data"]["reason"] in ("relay_lost", "too_many_lookups"):
@@ -368,15 +347,9 @@ class Session:
             self._requests.response(data)
 
     def _peer_closes(self, reason: str, slot: Slot) -> None:
-        """N8: once this side has acknowledged the close it has no more to say, so what is still queued goes first."""
-        self._peer_closed = (reason, slot)
+        self._close.hear(reason, slot)
         refusal = wire_error("session_closed")
-        self._outgoing.shut(refusal)
         self._performer.abandon()
         self._requests.fail(refusal)
         self._messages.end()
-        self._take_close()
-
-    def _take_close(self) -> None:
-        if self._peer_closed is not None and self._outgoing.is_stored:
-            self._inbox.done(self._peer_closed[1])
+        self._close.settle()

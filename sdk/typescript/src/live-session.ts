@@ -7,7 +7,7 @@ import type { BrokerEnvelope, Capability, DeliveredEnvelope } from "../../../pro
 import type { Message, Receipt, RequestOptions, Session, SessionEnd, Task } from "./api.ts";
 import type { Connection } from "./connection.ts";
 import { jsonOf } from "./content.ts";
-import { type Deferred, deferred, noop, rejected } from "./deferred.ts";
+import { type Deferred, deferred, rejected } from "./deferred.ts";
 import { AgentworksError, wireError } from "./error.ts";
 import type { Host } from "./host.ts";
 import { Inbox, type Slot } from "./inbox.ts";
@@ -19,6 +19,7 @@ import { Performer } from "./performer.ts";
 import { Hold, Pausing, Stall } from "./pulse.ts";
 import type { Say } from "./receipts.ts";
 import { Requests } from "./requests.ts";
+import { SessionClose } from "./session-close.ts";
 import { sessionEndOf } from "./session-end.ts";
 import { SessionJournal } from "./session-journal.ts";
 import type { Timing } from "./socket.ts";
@@ -46,10 +47,7 @@ export class LiveSession implements Session {
   readonly #opening: Deferred<void> = deferred();
   readonly #ending: Deferred<SessionEnd> = deferred();
   #end: SessionEnd | undefined;
-  /** This side closes. */
-  #closing: { reason: string; stored: Promise<void> } | undefined;
-  /** The peer closed, and has nothing more to say. */
-  #peerClosed: { reason: string; slot: Slot } | undefined;
+  readonly #close: SessionClose;
   #abandoned = false;
   readonly #hold = new Hold();
   readonly #pausing = new Pausing();
@@ -72,6 +70,7 @@ export class LiveSession implements Session {
     this.#inbox = new Inbox(take, journal && ((slot, through) => journal.taken(slot.seq, through, slot.envelope)));
     this.#messages = new Messages(this.#inbox);
     this.#outgoing = new Outgoing(core, wake, journal);
+    this.#close = new SessionClose(this.#outgoing, this.#inbox);
     const say: Say = (type, data, bounded) => this.#outgoing.say(type, data, bounded);
     this.#requests = new Requests(say, mint);
     this.#performer = new Performer(this, host.handlers, this.#inbox, say);
@@ -86,8 +85,7 @@ export class LiveSession implements Session {
     this.requested = [...memory.requested];
     const { closing } = memory;
     if (closing === undefined) return;
-    this.#closing = { reason: closing.reason, stored: this.#outgoing.stored };
-    this.#outgoing.shut(wireError("session_closed"));
+    this.#close.recall(closing.reason);
     if (closing.own) this.#messages.unwanted();
   }
 
@@ -147,28 +145,12 @@ export class LiveSession implements Session {
   }
 
   close(reason = "closed"): Promise<void> {
-    if (this.#closing !== undefined) return this.#closing.stored;
+    if (this.#close.stored !== undefined) return this.#close.stored;
     if (this.#end !== undefined) return Promise.resolve();
-    const stored = this.#sayClose(reason);
-    this.#closing = { reason, stored };
+    const stored = this.#close.say(reason, this.#core.state === "recovering" ? this.opened : undefined);
     this.#performer.abandon(wireError("session_closed"));
     this.#messages.unwanted();
     return stored;
-  }
-
-  /**
-   * Resolves when all that this side has said is stored. It never waits for the peer, which may be gone for good: the session ends
-   * when both have everything, whoever is there to see it.
-   */
-  #sayClose(reason: string): Promise<void> {
-    // A session of an earlier life is closed once it is known where its stream stands.
-    if (this.#core.state === "recovering") return this.opened.then(() => this.#sayLast(reason)).catch(noop);
-    return this.#sayLast(reason);
-  }
-
-  /** After the peer's close, or an earlier life's, ours has nothing to add. */
-  #sayLast(reason: string): Promise<void> {
-    return this.#outgoing.isShut ? this.#outgoing.stored : this.#outgoing.close(reason);
   }
 
   get closed(): Promise<SessionEnd> {
@@ -261,7 +243,7 @@ export class LiveSession implements Session {
       case "receipts":
         this.#journal?.stored(event.stored);
         this.#outgoing.settle(event.stored, event.delivered);
-        return this.#takeClose();
+        return this.#close.settle();
       case "accepted":
         this.#hold.healed();
         this.capabilities = event.capabilities;
@@ -298,7 +280,7 @@ export class LiveSession implements Session {
       }
       case "ended":
         this.#journal?.ended();
-        return this.end(sessionEndOf(envelope, this.#peerClosed?.reason ?? this.#closing?.reason ?? "closed"));
+        return this.end(sessionEndOf(envelope, this.#close.reason));
     }
   }
 
@@ -315,18 +297,12 @@ export class LiveSession implements Session {
     else this.#requests.response(envelope);
   }
 
-  /** N8: once this side has acknowledged the close it has no more to say, so what is still queued goes first. */
   #peerCloses(reason: string, slot: Slot): void {
-    this.#peerClosed = { reason, slot };
+    this.#close.hear(reason, slot);
     const refusal = wireError("session_closed");
-    this.#outgoing.shut(refusal);
     this.#performer.abandon(refusal);
     this.#requests.fail(refusal);
     this.#messages.end();
-    this.#takeClose();
-  }
-
-  #takeClose(): void {
-    if (this.#peerClosed !== undefined && this.#outgoing.isStored) this.#inbox.done(this.#peerClosed.slot);
+    this.#close.settle();
   }
 }

@@ -10,6 +10,7 @@ require_relative 'protocol/codec'
 require_relative 'pulse'
 require_relative 'requests'
 require_relative 'session'
+require_relative 'session_close'
 require_relative 'session_end'
 require_relative 'session_journal'
 
@@ -54,6 +55,7 @@ module Agentworks
       @inbox = Inbox.new(note: @journal && ->(slot, through) { @journal.taken(slot.seq, through, slot.envelope) }) { |seq| take(seq) }
       @messages = Messages.new(lock, @inbox)
       @outgoing = Outgoing.new(core, lock, agent.mint, @journal) { wake }
+      @close = SessionClose.new(@outgoing, @inbox)
       @requests = Requests.new(lock, agent.mint) { |*said, **more| @outgoing.say(*said, **more) }
       @performer = Performer.new(lock, self, agent.handlers, @inbox)
       @hold = Hold.new(agent.loop)
@@ -61,10 +63,6 @@ module Agentworks
       @answers = Stall.new
       @deliveries = Stall.new
       @end = nil
-      # This side closes.
-      @closing = nil
-      # The peer closed, and has nothing more to say.
-      @peer_closed = nil
       @abandoned = false
       # What the journal remembers of it, until the broker has agreed.
       @memory = memory
@@ -125,15 +123,12 @@ module Agentworks
     # Begins to close.
     # @return [Receipt, nil] of its SESSION_CLOSE; nil where there is none, because the session ended or the peer closed before
     def close(reason)
-      return @closing[:receipt] if @closing
-      return nil if @end
+      return @close.receipt if @close.said? || @end
 
-      # After the peer's close, or an earlier life's, ours has nothing to add. The session ends when both have everything, whoever is
-      # there to see it.
-      @closing = { reason: reason, receipt: @outgoing.shut? ? nil : @outgoing.close(reason) }
+      @close.say(reason)
       @performer.abandon(Errors.wire(:session_closed))
       @messages.unwanted
-      @closing[:receipt]
+      @close.receipt
     end
 
     # Waits until all that this side has said is stored.
@@ -229,8 +224,7 @@ module Agentworks
       @requested = memory.requested.keys
       return if memory.closing.nil?
 
-      @closing = { reason: memory.closing['reason'], receipt: nil }
-      @outgoing.shut(Errors.wire(:session_closed))
+      @close.recall(memory.closing['reason'])
       @messages.unwanted if memory.closing['own']
     end
 
@@ -272,7 +266,7 @@ module Agentworks
       when :receipts
         @journal&.stored(event[:stored])
         @outgoing.settle(event[:stored], event[:delivered])
-        take_close
+        @close.settle
       when :accepted then accepted(event[:capabilities])
       when :resumed
         @hold.healed
@@ -285,12 +279,8 @@ module Agentworks
       when :fault then fault(event[:fault])
       when :ended
         @journal&.ended
-        finish(SessionEnd.by(envelope, close_reason))
+        finish(SessionEnd.by(envelope, @close.reason))
       end
-    end
-
-    def close_reason
-      (@peer_closed || @closing || { reason: 'closed' })[:reason]
     end
 
     def accepted(capabilities)
@@ -340,19 +330,13 @@ module Agentworks
       end
     end
 
-    # N8: once this side has acknowledged the close it has no more to say, so what is still queued goes first.
     def peer_closes(reason, slot)
-      @peer_closed = { reason: reason, slot: slot }
+      @close.hear(reason, slot)
       refusal = Errors.wire(:session_closed)
-      @outgoing.shut(refusal)
       @performer.abandon(refusal)
       @requests.fail_with(refusal)
       @messages.finish
-      take_close
-    end
-
-    def take_close
-      @inbox.done(@peer_closed[:slot]) if @peer_closed && @outgoing.stored?
+      @close.settle
     end
   end
 end
