@@ -38,6 +38,15 @@ export const bounds = {
   requestsPerSecond: 10,
   /** Callers of an account that are remembered at once; beyond that those go that have their full burst again. */
   callersMax: 10_000,
+  /** Requests from one address that prove nobody: so many at once, and so many a second. */
+  strangersBurst: 300,
+  strangersPerSecond: 5,
+  /** What a Worker remembers of it: addresses that had too many, for so long, … */
+  addressesMax: 10_000,
+  refusedAddressMs: 1000,
+  /** … and credentials that were good, which such an address does not keep out. */
+  knownCredentialsMax: 10_000,
+  knownCredentialMs: 10 * 60_000,
   /** An `Idempotency-Key`: how long it may be, how long its answer is kept, … */
   idempotencyKeyCharsMax: 128,
   idempotencyKeepMs: 24 * 3_600_000,

@@ -4,6 +4,7 @@ import { tellIssuer } from "./certificates/revocations.ts";
 import type { Env } from "./env.ts";
 
 export { AccountObject } from "../durable-objects/account-object.ts";
+export { AddressObject } from "../durable-objects/address-object.ts";
 export { AgentObject } from "../durable-objects/agent-object.ts";
 export { SessionObject } from "../durable-objects/session-object.ts";
 

@@ -5,6 +5,9 @@ import type { Identity } from "./identity/identity.ts";
 /** The object of an account. */
 export const accountObject = (env: Env, account: string) => env.ACCOUNTS.getByName(account);
 
+/** The object of an address from which strangers come. */
+export const addressObject = (env: Env, address: string) => env.ADDRESSES.getByName(address);
+
 /** The object of an agent. */
 export const agentObject = (env: Env, account: string, agent: string) => env.AGENTS.getByName(`${account}/${agent}`);
 

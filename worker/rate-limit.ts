@@ -1,5 +1,7 @@
 // Rate limits of the HTTP API: one bucket for each caller of an account, which the account's object keeps. The operator has none.
+// Strangers are counted in strangers.ts.
 import type { Context } from "hono";
+import type { Allowance } from "../durable-objects/rpc.ts";
 import type { App } from "./env.ts";
 import type { Principal } from "./identity/principal.ts";
 import { accountObject } from "./objects.ts";
@@ -19,8 +21,13 @@ export async function limited(c: Context<App>, { kind, account, actor }: Princip
       return undefined;
     });
   if (allowance === undefined) return undefined;
-  c.header("RateLimit-Limit", String(allowance.limit));
-  c.header("RateLimit-Remaining", String(allowance.remaining));
-  c.header("RateLimit-Reset", String(allowance.resetSeconds));
+  showAllowance(c, allowance);
   return allowance.admitted ? undefined : problem(c, "too_many_requests", {}, { "Retry-After": "1" });
+}
+
+/** In the answer's headers. */
+export function showAllowance(c: Context<App>, { limit, remaining, resetSeconds }: Allowance): void {
+  c.header("RateLimit-Limit", String(limit));
+  c.header("RateLimit-Remaining", String(remaining));
+  c.header("RateLimit-Reset", String(resetSeconds));
 }

@@ -55,6 +55,7 @@ function countQueries(env: ObjectEnv): ObjectEnv {
 }
 
 export { AccountObject } from "../../durable-objects/account-object.ts";
+export { AddressObject } from "../../durable-objects/address-object.ts";
 
 export class AgentObject extends RealAgentObject {
   constructor(ctx: DurableObjectState, env: ObjectEnv) {

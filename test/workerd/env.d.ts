@@ -6,6 +6,7 @@ declare namespace Cloudflare {
     > {
     DB: D1Database;
     ACCOUNTS: import("../../worker/env.ts").Env["ACCOUNTS"];
+    ADDRESSES: import("../../worker/env.ts").Env["ADDRESSES"];
     AGENTS: import("../../worker/env.ts").Env["AGENTS"];
     SESSIONS: import("../../worker/env.ts").Env["SESSIONS"];
     TEST_MIGRATIONS: import("cloudflare:test").D1Migration[];

@@ -7,6 +7,7 @@ import type { App } from "../env.ts";
 import { idempotently } from "../idempotency.ts";
 import { problem } from "../problem.ts";
 import { limited } from "../rate-limit.ts";
+import { recognized } from "../strangers.ts";
 import { identify } from "./identity.ts";
 import { authenticate, type Principal } from "./principal.ts";
 import { provesEdge } from "./secrets.ts";
@@ -19,9 +20,9 @@ export const throughEdge: MiddlewareHandler<App> = async (c, next) => {
 
 /** Puts the identity of the client certificate into `c.var.identity`, or refuses. */
 export const identified: MiddlewareHandler<App> = async (c, next) => {
-  const identity = await identify(c.req.raw.cf, c.env.DB, Date.now());
-  if (typeof identity === "string") return problem(c, identity);
-  c.set("identity", identity);
+  const seen = await recognized(c, () => identify(c.req.raw.cf, c.env.DB, Date.now()));
+  if ("refusal" in seen) return seen.refusal;
+  c.set("identity", seen.found);
   return next();
 };
 
@@ -63,8 +64,9 @@ export const guarded = (access: Access): MiddlewareHandler<App> =>
       enrols: "enrolment" in access,
     };
     const trust = { db: c.env.DB, operatorToken: c.env.ADMIN_TOKEN, now: Date.now() };
-    const principal = await authenticate(asking, trust);
-    if (typeof principal === "string") return problem(c, principal);
+    const seen = await recognized(c, () => authenticate(asking, trust));
+    if ("refusal" in seen) return seen.refusal;
+    const principal = seen.found;
     const refused = await limited(c, principal);
     if (refused !== undefined) return refused;
     if (!may(principal, access)) {

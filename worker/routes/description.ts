@@ -29,7 +29,11 @@ const certificateRefusals = [
 ] as const satisfies readonly ErrorReason[];
 
 /** Of routes that only a client certificate opens. */
-export const identityRefusals: readonly ErrorReason[] = ["certificate_required", ...certificateRefusals];
+export const identityRefusals: readonly ErrorReason[] = [
+  "certificate_required",
+  ...certificateRefusals,
+  "too_many_requests",
+];
 
 /** Of every guard: whoever asks may send any kind of credential. */
 export const guardRefusals: readonly ErrorReason[] = [
@@ -98,8 +102,13 @@ const gives = (names: readonly (keyof typeof headers)[]) =>
     : { headers: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])) };
 
 const rateLimit = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"] as const;
-/** Refused before anybody counts, or looks for an earlier answer. */
-const uncounted: ReadonlySet<number> = new Set([401, 413]);
+/** Refused before anybody counts. */
+const uncounted: ReadonlySet<number> = new Set([413]);
+/** Refused before anybody looks for an earlier answer. */
+const unrepeated: ReadonlySet<number> = new Set([401, 413]);
+
+/** Where no guard counts callers, strangers are counted. */
+const refusesStrangers: ReadonlySet<number> = new Set([403, 429]);
 
 /** Refusals that come with the method and the shapes of a route. */
 function inherent({ method, request, tagged }: Described): ErrorReason[] {
@@ -116,11 +125,11 @@ function inherent({ method, request, tagged }: Described): ErrorReason[] {
 
 const isChange = (method: Described["method"]) => method === "patch" || method === "put";
 
-function headersOf({ method, tagged }: Described, guarded: boolean, status: number) {
+function headersOf({ method, tagged }: Described, guarded: boolean, status: number, strangers = false) {
   return gives([
     ...(tagged && status < 300 ? (["ETag"] as const) : []),
-    ...(guarded && !uncounted.has(status) ? rateLimit : []),
-    ...(guarded && method === "post" && !uncounted.has(status) && status < 500
+    ...((guarded && !uncounted.has(status)) || (strangers && refusesStrangers.has(status)) ? rateLimit : []),
+    ...(guarded && method === "post" && !unrepeated.has(status) && status < 500
       ? (["Idempotency-Replayed"] as const)
       : []),
     ...(status === 429 || status === 503 ? (["Retry-After"] as const) : []),
@@ -130,6 +139,7 @@ function headersOf({ method, tagged }: Described, guarded: boolean, status: numb
 
 /** Refusals by status, in the order of the table of errors. `x-reasons` has what the description tells people. */
 function refusalsOf(route: Described, reasons: ReadonlySet<ErrorReason>, guarded: boolean) {
+  const strangers = reasons.has("too_many_requests");
   const byStatus = Map.groupBy(
     Object.entries(errors).filter(([reason]) => [...reasons].some((one) => one === reason)),
     ([, { status }]) => status,
@@ -139,7 +149,7 @@ function refusalsOf(route: Described, reasons: ReadonlySet<ErrorReason>, guarded
       const names = entries.map(([reason]) => reason);
       const description = names.map((name) => `\`${name}\``).join(", ");
       const described = { description, "x-reasons": names, content: problemContent };
-      return [status, { ...described, ...headersOf(route, guarded, status) }];
+      return [status, { ...described, ...headersOf(route, guarded, status, strangers) }];
     }),
   );
 }

@@ -6,7 +6,7 @@ import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Problem } from "../../../schema/http.ts";
 import { makeWorld } from "../matrix/world.ts";
 import { Agent, plain } from "../objects/agents.ts";
-import { administer, newAgent, origin } from "../worker/fixtures.ts";
+import { administer, newAgent, origin, somewhere } from "../worker/fixtures.ts";
 import { checkOf, headersOf, type Operation, operations } from "./document.ts";
 import { type Generated, type Known, requests } from "./requests.ts";
 
@@ -45,7 +45,7 @@ const askers = {
 type Asker = keyof typeof askers;
 
 function send({ method }: Operation, { path, body, type, ...sent }: Generated, asker: Asker): Promise<Response> {
-  const headers = new Headers({ ...sent.headers, ...askers[asker].headers });
+  const headers = new Headers({ ...sent.headers, ...askers[asker].headers, ...somewhere() });
   if (body !== undefined) headers.set("Content-Type", type);
   return exports.default.fetch(
     new Request(`${origin}${path}`, {

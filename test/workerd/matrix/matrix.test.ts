@@ -3,7 +3,7 @@ import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createApp } from "../../../worker/app.ts";
 import { newRequest } from "../certificates/requests.ts";
-import { origin, upgradeHeaders } from "../worker/fixtures.ts";
+import { origin, somewhere, upgradeHeaders } from "../worker/fixtures.ts";
 import { expectProblem } from "../worker/problem.ts";
 import { type Row, rows } from "./rows.ts";
 import { type Caller, makeCallers, makeWorld, type World } from "./world.ts";
@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 async function ask(name: string, row: Row, caller: Caller): Promise<Response> {
   const { path, body } = await row.ask(world);
-  const headers = new Headers(row.upgrade ? upgradeHeaders : {});
+  const headers = new Headers({ ...somewhere(), ...(row.upgrade && upgradeHeaders) });
   if (caller.authorization !== undefined) headers.set("Authorization", caller.authorization);
   if (body !== undefined) headers.set("Content-Type", "application/json");
   return exports.default.fetch(
