@@ -147,6 +147,9 @@ test("an agent that leaves waits for no peer: none comes back to a session that 
   await analyst.close();
   await closed.here.close("done");
   await planner.close();
+  // What was closed ended as it was closed, what was not ended with its agent.
+  expect(await closed.here.closed).toEqual({ reason: "done" });
+  expect(await open.here.closed).toMatchObject({ reason: "agent_closed", error: {} });
   const again = await stage.connect("planner11", { recover: true });
   const sessions = again.sessions();
   const recovered = [(await next(sessions)).id, (await next(sessions)).id];

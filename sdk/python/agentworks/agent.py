@@ -445,7 +445,7 @@ class Agent:
             self.tell(Superseded())
         self.registered.reject(error)
         for session in list(self._sessions.values()):
-            session.end(ended_by(error))
+            session.stop(error)
         self._calls.fail(error)
         self._incoming.end()
         self._over.resolve(error)

@@ -24,7 +24,7 @@ from .pulse import Hold, Pausing, Stall
 from .receipts import Receipt
 from .requests import Requests, Task
 from .session_close import SessionClose
-from .session_end import SessionEnd, session_end_of
+from .session_end import SessionEnd, ended_by, session_end_of
 from .session_journal import SessionJournal
 from .statuses import Fault, Paused, Resumed
 
@@ -236,6 +236,10 @@ class Session:
         if is_unanswered or is_forgotten:
             self.connected()
             self._host.wake(self)
+
+    def stop(self, error: AgentworksError) -> None:
+        """The agent is over. What this side had closed ended as it was closed."""
+        self.end(SessionEnd(self._close.reason) if self._close.is_done else ended_by(error))
 
     def end(self, end: SessionEnd) -> None:
         """Ends it on this side. Nothing is said to the broker."""

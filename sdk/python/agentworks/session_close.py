@@ -37,6 +37,11 @@ class SessionClose:
         it."""
         return None if self._own is None else self._own[1]
 
+    @property
+    def is_done(self) -> bool:
+        """This side has closed, and all that it said is stored: nothing that comes can make a failure of that."""
+        return self._own is not None and self._outgoing.is_shut and self._outgoing.is_stored
+
     def say(self, reason: str, known: Optional[Awaitable[None]]) -> Awaitable[None]:
         """This side closes.
 

@@ -98,6 +98,9 @@ class Recovery(AgentTest):
         await analyst.close()
         await closed.close("done")
         await planner.close()
+        # What was closed ended as it was closed, what was not ended with its agent.
+        self.assertEqual(await soon(closed.closed), ("done", None))
+        self.assertEqual((await soon(left_open.closed)).reason, "agent_closed")
         again = await self.connect("planner11", recover=True)
         recovered = {session.id for session in await take(again.sessions(), 2)}
         self.assertEqual(recovered, {closed.id, left_open.id})

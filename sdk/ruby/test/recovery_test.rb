@@ -132,6 +132,9 @@ class RecoveryTest < AgentTest
     analyst.close
     closed.close('done', timeout: PATIENCE)
     planner.close
+    # What was closed ended as it was closed, what was not ended with its agent.
+    assert_equal ['done', nil], closed.wait_closed(timeout: PATIENCE).to_a
+    assert_equal 'agent_closed', left_open.wait_closed(timeout: PATIENCE).reason
     again = connect('planner11', recover: true)
     recovered = Array.new(2) { again.sessions.next(timeout: PATIENCE).id }
     assert_equal [closed.id, left_open.id].sort, recovered.sort

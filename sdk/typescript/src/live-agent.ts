@@ -299,7 +299,7 @@ export class LiveAgent implements Agent, Host {
     this.#connection.stop(normalClosure, "closed");
     if (error.reason === "superseded") this.tell({ type: "superseded" });
     this.#registering.reject(error);
-    for (const session of [...this.#sessions.values()]) session.end({ reason: error.reason, error });
+    for (const session of [...this.#sessions.values()]) session.stop(error);
     this.#calls.fail(error);
     this.#incoming.end();
     // The last statuses are said in the microtasks that the ends of the sessions left behind.

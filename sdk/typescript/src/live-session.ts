@@ -218,6 +218,11 @@ export class LiveSession implements Session {
     this.#host.wake(this);
   }
 
+  /** The agent is over. What this side had closed ended as it was closed. */
+  stop(error: AgentworksError): void {
+    this.end(this.#close.isDone ? { reason: this.#close.reason } : { reason: error.reason, error });
+  }
+
   /** Ends it on this side. Nothing is said to the broker. */
   end(end: SessionEnd): void {
     if (this.#end !== undefined) return;

@@ -31,6 +31,11 @@ export class SessionClose {
     return this.#own?.stored;
   }
 
+  /** This side has closed, and all that it said is stored: nothing that comes can make a failure of that. */
+  get isDone(): boolean {
+    return this.#own !== undefined && this.#outgoing.isShut && this.#outgoing.isStored;
+  }
+
   /**
    * This side closes.
    * @param known where the stream of an earlier life stands is known when this resolves; undefined: it is known

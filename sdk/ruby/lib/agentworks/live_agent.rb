@@ -183,7 +183,7 @@ module Agentworks
       @connection.stop(Connection::NORMAL_CLOSURE, 'closed')
       tell(:superseded) if error.reason == :superseded
       @registered.reject(error)
-      @sessions.values.each { |session| session.finish(SessionEnd.failed(error)) }
+      @sessions.values.each { |session| session.stop(error) }
       @calls.fail_with(error)
       @incoming.finish
       error.reason == :agent_closed ? @ended_for_good.resolve : @ended_for_good.reject(error)

@@ -198,6 +198,11 @@ module Agentworks
       wake
     end
 
+    # The agent is over. What this side had closed ended as it was closed.
+    def stop(error)
+      finish(@close.done? ? SessionEnd.new(@close.reason, nil) : SessionEnd.failed(error))
+    end
+
     # Ends it on this side. Nothing is said to the broker.
     # @param ending [SessionEnd]
     def finish(ending)

@@ -31,6 +31,11 @@ module Agentworks
       @said
     end
 
+    # This side has closed, and all that it said is stored: nothing that comes can make a failure of that.
+    def done?
+      @said && @outgoing.shut? && @outgoing.stored?
+    end
+
     # After the peer's close, or an earlier life's, ours has nothing to add. The session ends when both have everything, whoever is
     # there to see it.
     def say(reason)
