@@ -2,7 +2,6 @@
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createApp } from "../../../worker/app.ts";
-import { newRequest } from "../certificates/requests.ts";
 import { origin, somewhere, upgradeHeaders } from "../worker/fixtures.ts";
 import { expectProblem } from "../worker/problem.ts";
 import { type Row, rows } from "./rows.ts";
@@ -116,39 +115,3 @@ it("prints its size", () => {
   console.log(`authorization matrix: ${names.length} operations × ${callers.length} callers = ${cells} cells`);
   expect(cells).toBe(names.length * callers.length);
 });
-
-it("answers for what is another account's exactly as for what is not there", async () => {
-  const foreigner = callers.find(({ away, agent }) => away && !agent);
-  if (foreigner === undefined) throw new Error("nobody is away");
-  const nowhere: [string, string, object?][] = [
-    ["GET", "/v1/agents/nobody-of-that-name"],
-    ["PATCH", "/v1/agents/nobody-of-that-name", { tags: [] }],
-    ["DELETE", "/v1/agents/nobody-of-that-name"],
-    ["POST", "/v1/agents/nobody-of-that-name/drain"],
-    ["DELETE", `/v1/api-keys/${"z".repeat(16)}`],
-    ["DELETE", `/v1/certificates/${"0".repeat(64)}`],
-    ["GET", "/v1/agents/nobody-of-that-name/certificates"],
-    ["POST", "/v1/agents/nobody-of-that-name/certificates", { csr: (await newRequest()).csr }],
-    ["POST", "/v1/agents/nobody-of-that-name/enrolment-tokens", {}],
-    ["GET", `/v1/sessions/${crypto.randomUUID()}/timeline`],
-    ["GET", `/v1/sessions/${crypto.randomUUID()}/dead-letters`],
-    ["POST", `/v1/sessions/${crypto.randomUUID()}/close`],
-  ];
-  for (const [method, path, body] of nowhere) {
-    const name = names.find((one) => one.startsWith(`${method} `) && shapeOf(one) === shapeOf(`${method} ${path}`));
-    const row = name === undefined ? undefined : rows[name];
-    if (name === undefined || row === undefined) throw new Error(`${method} ${path}`);
-    const missing = await ask(name, { ...row, ask: () => ({ path, ...(body && { body }) }) }, foreigner);
-    const foreign = await ask(name, row, foreigner);
-    expect([name, foreign.status, await foreign.text()]).toEqual([name, missing.status, await missing.text()]);
-    const headers = (response: Response) => [...response.headers.keys()].sort();
-    expect(headers(foreign)).toEqual(headers(missing));
-  }
-});
-
-/** A path without the names in it. */
-const shapeOf = (name: string) =>
-  name
-    .split("/")
-    .map((part) => (/[{\d]|nobody|zzz/.test(part) && part !== "v1" ? "*" : part))
-    .join("/");
