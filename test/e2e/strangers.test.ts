@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => dialing.close());
 
-test("another address in every header is one address; who was known before goes on, on both ports", async () => {
+test("[C3] another address in every header is one address; who was known before goes on, on both ports", async () => {
   const agent = await dialing.certified("resident");
   (await dialing.registered(agent)).close();
   expect((await dialing.administer("GET", "/v1/agents")).status).toBe(200);
