@@ -133,22 +133,19 @@ describe("connect({ renew: true })", () => {
       const statuses = agent.status();
       const messages = there.messages();
 
-      const end = Date.now() + 14_000;
       let renewals = 0;
       const counting = (async () => {
         for await (const status of statuses) if (status.type === "certificate_renewed") renewals++;
       })();
       let sent = 0;
-      while (Date.now() < end) {
+      while (renewals < 2 || Date.now() < before.validToDate.getTime()) {
         const [, heard] = await Promise.all([here.send(sent), next(messages)]);
         expect(heard.content).toBe(sent);
         const answer = await there.request("echo", sent).result;
         expect(answer).toBe(sent);
         sent++;
-        await new Promise((resolve) => setTimeout(resolve, 20));
       }
       expect(sent).toBeGreaterThan(50);
-      expect(renewals).toBeGreaterThanOrEqual(2);
       await agent.close();
       await counting;
 
@@ -315,6 +312,8 @@ describe("the two files", () => {
 
   test("a pair that does not fit, and has nothing that does, is left alone", async () => {
     const [one, other] = [await shortLived("one", 60_000), await shortLived("other", 60_000)];
+    // Another agent's certificate is with its key: nobody becomes that by a wrong path.
+    await writeIdentity(other, await pairIn(other));
     const files = { certFile: one.certFile, keyFile: other.keyFile };
     const before = await readFile(one.certFile, "utf8");
     await settleIdentity(files);

@@ -2,6 +2,8 @@
 //   {"do":"certify","agent":ID}          → {"url","ca","certificate","key","fingerprint"}: files of an agent that may connect
 //   {"do":"issue","as":KIND}             → {"certificate","key"}: PEM text. KIND is server (for localhost), stranger (another CA's
 //                                           agent), expired, or unregistered
+//   {"do":"shortLived","agent":ID,"lifeMs":N} → {"url","ca","certificate","key","fingerprint"}: a registered agent's; certificate and key
+//                                           are PEM text
 //   {"do":"cut","agent":ID,"path":TEXT}  → {"cut":N}: its connections whose path has TEXT in it are broken, as by a failing network
 //   {"do":"paths","agent":ID}            → {"paths":[…]}: of its open WebSockets
 //   {"do":"workerd"}                     → {"pid":N}: to be killed or stopped by whoever asks
@@ -13,11 +15,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { startBroker } from "../../scripts/broker/broker.ts";
 import { openAuthority } from "../../scripts/certificates/authority.ts";
-import { certifyAgent } from "../../scripts/certificates/certify.ts";
+import { certifyAgent, operatorOf } from "../../scripts/certificates/certify.ts";
 
 type Ask =
   | { do: "certify"; agent: string }
   | { do: "issue"; as: "server" | "stranger" | "expired" | "unregistered" }
+  | { do: "shortLived"; agent: string; lifeMs: number }
   | { do: "cut"; agent: string; path: string }
   | { do: "paths"; agent: string }
   | { do: "workerd" }
@@ -38,6 +41,15 @@ async function answer(ask: Ask): Promise<object> {
     }
     case "issue":
       return issue(ask.as);
+    case "shortLived": {
+      const now = Date.now();
+      // A certificate's times are whole seconds.
+      const validity = { notBefore: new Date(now - 1000), notAfter: new Date(now + ask.lifeMs) };
+      const { certificate, key } = await broker.authority.issueAgent(ask.agent, validity);
+      const order = { agent_id: ask.agent, certificate };
+      const { fingerprint } = await operatorOf(broker).ask<{ fingerprint: string }>("POST", "/v1/certificates", order);
+      return { url: broker.agentsUrl, ca: broker.caFile, certificate, key, fingerprint };
+    }
     case "cut":
       return {
         cut: broker.edge.cut(({ commonName, path }) => commonName === ask.agent && path.includes(ask.path)),

@@ -11,6 +11,7 @@ from .agent import Agent
 from .backoff import Backoff
 from .connect import connect
 from .credentials import Pem
+from .environment import from_environment
 from .error import AgentworksError, TaskCancelled, TaskExpired, TaskFailed
 from .messages import Message
 from .mint import mint as new_id
@@ -22,6 +23,7 @@ from .requests import Task
 from .session import Session
 from .session_end import SessionEnd
 from .statuses import (
+    CertificateRenewed,
     Connected,
     Disconnected,
     Fault,
@@ -41,6 +43,7 @@ __all__ = [
     "AgentworksError",
     "Backoff",
     "Capability",
+    "CertificateRenewed",
     "Connected",
     "Disconnected",
     "Fault",
@@ -67,5 +70,6 @@ __all__ = [
     "TaskFailed",
     "__version__",
     "connect",
+    "from_environment",
     "new_id",
 ]

@@ -5,6 +5,7 @@ out."""
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from types import TracebackType
 from typing import (
     Any,
@@ -23,6 +24,7 @@ from typing import (
 )
 
 from .calls import Calls
+from .certificates.renewing import Renewing
 from .channel import Channel
 from .connection import Connection, ConnectionOptions
 from .content import json_of
@@ -45,6 +47,7 @@ from .session import Session
 from .session_end import ended_by
 from .socket import SocketEnd
 from .statuses import (
+    CertificateRenewed,
     Connected,
     Disconnected,
     Fault,
@@ -73,6 +76,8 @@ class AgentSetup(NamedTuple):
     recover: bool
     accept: Optional[Accept]
     journal: Optional[Journal]
+    #: None where the certificate stays as it is.
+    renewal: Optional[Renewing] = None
 
 
 class Agent:
@@ -263,6 +268,8 @@ class Agent:
         for connection in [self._connection, *self._leaving]:
             await connection.wait_closed()
         self._leaving = []
+        if self._setup.renewal is not None:
+            await self._setup.renewal.wait_stopped()
 
     async def __aenter__(self) -> Agent:
         return self
@@ -384,6 +391,8 @@ class Agent:
         if self._setup.recover and not self._draining:
             self._recover(data["sessions"])
         self.tell(Connected(self.id))
+        if self._setup.renewal is not None:
+            self._setup.renewal.start(self.id, self)
 
     def _recover(self, listed: List[Dict[str, str]]) -> None:
         """Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them.
@@ -410,6 +419,18 @@ class Agent:
             self._begin(judged)
         else:
             self._outlet.line(judged)
+
+    # --- what its renewal says
+
+    def renewed(self, not_after: datetime) -> None:
+        """The broker ends a connection with its certificate: each is made anew now, with the next one, and sessions
+        resume."""
+        self.tell(CertificateRenewed(not_after))
+        for connection in [self._connection, *self._directs.values()]:
+            connection.renew("certificate renewed")
+
+    def renewal_failed(self, error: AgentworksError) -> None:
+        self.tell(Fault(error))
 
     # --- what its connection says
 
@@ -438,6 +459,8 @@ class Agent:
         if self.journal is not None:
             self.journal.close()
         self._watching.cancel()
+        if self._setup.renewal is not None:
+            self._setup.renewal.stop()
         self.handlers.stop()
         self._outlet.stop()
         self._connection.stop(_normal_closure, "closed")

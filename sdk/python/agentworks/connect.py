@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 from urllib.parse import SplitResult, urlsplit
 
 from .agent import Agent, AgentSetup
 from .backoff import Backoff
 from .connection import ConnectionOptions
-from .credentials import Pem, tls_context
+from .certificates.renewing import Renewing
+from .credentials import Credentials, Pem, is_path
 from .error import client_error
 from .heartbeat import Timing
 from .journal import Journal
 from .offers import Accept
+
+if TYPE_CHECKING:
+    from .certificates.files import IdentityFiles
 
 
 def _connect_url(url: str) -> SplitResult:
@@ -31,6 +35,33 @@ def _connect_url(url: str) -> SplitResult:
     return SplitResult("wss", parsed.netloc, "/v1/connect", "", "")
 
 
+def _settled(certificate: Pem, key: Pem, key_password: Optional[str]) -> IdentityFiles:
+    """The files that are renewed, put right where an earlier renewal was cut short."""
+    if not (is_path(certificate) and is_path(key)):
+        raise client_error(
+            "invalid_argument",
+            "Give `certificate` and `key` as paths of files: `renew` writes the new certificate there.",
+        )
+    try:
+        from .certificates.files import IdentityFiles, settle_identity
+    except ImportError as error:
+        raise client_error(
+            "invalid_argument",
+            "`renew` needs the package cryptography 38 or newer: python3 -m pip install cryptography (Debian: apt-get "
+            "install python3-cryptography).",
+            error,
+        )
+    files = IdentityFiles(os.fsdecode(certificate), os.fsdecode(key), key_password)
+    settle_identity(files)
+    return files
+
+
+def _renewal(files: IdentityFiles, options: ConnectionOptions) -> Renewing:
+    from .certificates.renewal import Renewal
+
+    return Renewal(options.url, files, options.credentials, options.random)
+
+
 async def connect(
     *,
     url: str,
@@ -42,6 +73,7 @@ async def connect(
     reconnect: Union[Backoff, bool] = True,
     recover: bool = True,
     journal: "Optional[Union[str, os.PathLike[str]]]" = None,
+    renew: bool = False,
     accept: Optional[Accept] = None,
     timeout_ms: Optional[float] = None,
     timing: Timing = Timing(),
@@ -67,6 +99,9 @@ async def connect(
         each agent, and the same one in each of its lives. It is handed to the operating system, not forced to the disk:
         it survives the death of the process, not that of the machine. When it cannot be written any more the agent ends
         with journal_failed
+    :param renew: renews the certificate at two thirds of its life, by itself, with a new key: the files ``certificate``
+        and ``key`` are replaced (mode 0600), and the connection is made anew once; sessions go on. The present one stays
+        valid until its end. Needs the package ``cryptography``
     :param accept: judges an offered session: True accepts, False or a string that says why rejects. Without one every
         offer of the account's agents is accepted
     :param timing: the clocks of the heartbeat, for tests
@@ -77,12 +112,15 @@ async def connect(
     when ``timeout_ms`` passed.
     """
     bounds = Backoff() if reconnect is True else None if reconnect is False else reconnect
-    tls = tls_context(certificate, key, ca, key_password)
-    options = ConnectionOptions(_connect_url(url), tls, timing, bounds, random.random)
+    parsed = _connect_url(url)
+    files = _settled(certificate, key, key_password) if renew else None
+    credentials = Credentials(certificate, key, ca, key_password)
+    options = ConnectionOptions(parsed, credentials, timing, bounds, random.random)
     if journal is not None and not recover:
         raise client_error("invalid_argument", "A journal is for going on with earlier sessions: leave `recover` true.")
+    renewal = None if files is None else _renewal(files, options)
     kept = None if journal is None else Journal(journal)
-    agent = Agent(AgentSetup(options, direct, recover, accept, kept))
+    agent = Agent(AgentSetup(options, direct, recover, accept, kept, renewal))
     try:
         await asyncio.wait_for(_registered(agent), None if timeout_ms is None else timeout_ms / 1000)
         return agent

@@ -4,11 +4,11 @@ It knows frames as text and nothing of what they say."""
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Callable, List, NamedTuple, Optional, Protocol, Sequence
 from urllib.parse import SplitResult
 
 from .backoff import Backoff, backoff_ms
+from .credentials import Credentials
 from .error import AgentworksError, client_error
 from .heartbeat import Timing
 from .protocol.errors import CloseCode, is_final_close
@@ -19,7 +19,8 @@ class ConnectionOptions(NamedTuple):
     """How to connect, and how to come back."""
 
     url: SplitResult
-    tls: ssl.SSLContext
+    #: As they are at the moment of a dial: they may be renewed.
+    credentials: Credentials
     timing: Timing
     #: None: one loss is the end.
     reconnect: Optional[Backoff]
@@ -90,10 +91,10 @@ class Connection:
                 self._socket.send(frame)
 
     def renew(self, reason: str) -> None:
-        """The broker asks the client to come anew: this connection ends, and the next one is dialled after one short
-        wait."""
+        """The broker asks the client to come anew, or its certificate is a new one: this connection ends, or its dial
+        does, and the next one is dialled after one short wait."""
         socket = self._socket
-        if socket is None or not socket.is_open:
+        if socket is None:
             return
         socket.close(1000, "asked to connect anew")
         self._attempt = 0
@@ -116,7 +117,7 @@ class Connection:
             await socket.wait_closed()
 
     def _dial(self) -> None:
-        self._socket = Socket(self._options.url, self._options.tls, self._options.timing, self)
+        self._socket = Socket(self._options.url, self._options.credentials.tls, self._options.timing, self)
 
     def socket_opened(self, socket: Socket) -> None:
         for frame in self._events.opened():

@@ -8,6 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from typing import Iterator, Optional, Union
 
+from .certificates.common_name import certificate_in, common_name_of
 from .error import AgentworksError, client_error
 
 #: The path of a PEM file, or PEM itself (text or bytes that hold ``-----BEGIN``).
@@ -39,12 +40,23 @@ def _text_of(name: str, given: Pem) -> str:
     return text
 
 
+def _newer(certificate: str, key_text: str) -> Optional[str]:
+    """The certificate that is with the key, where the other is one of the same agent."""
+    inside = certificate_in(key_text)
+    return inside if inside is not None and common_name_of(inside) == common_name_of(certificate) else None
+
+
+def is_path(given: Pem) -> bool:
+    """Whether it names a file, and is no PEM itself."""
+    return isinstance(given, os.PathLike) or (isinstance(given, str) and _pem_mark not in given)
+
+
 @contextmanager
 def _as_file(given: Pem, text: str) -> Iterator[str]:
     """A path that OpenSSL can read, for it takes a certificate and its key from files only. What was given as text is
     written to a file that nobody else can read, and that is gone a moment later."""
-    if not isinstance(given, bytes) and not (isinstance(given, str) and _pem_mark in given):
-        yield os.fspath(given)
+    if is_path(given):
+        yield os.fsdecode(given)
         return
     handle, path = tempfile.mkstemp(prefix="agentworks-")
     try:
@@ -55,37 +67,66 @@ def _as_file(given: Pem, text: str) -> Iterator[str]:
         os.unlink(path)
 
 
-def tls_context(certificate: Pem, key: Pem, ca: Optional[Pem], key_password: Optional[str]) -> ssl.SSLContext:
+class Credentials:
     """Mutual TLS, 1.2 or newer, that verifies the broker's certificate and its name.
 
     Raises invalid_argument when one of them cannot be read, is no PEM, does not fit the other, or is encrypted and
     there is no password.
     """
 
-    def password() -> str:
-        # Without this OpenSSL would ask for it at the terminal.
-        if key_password is None:
-            raise client_error("invalid_argument", "The private key is encrypted: give its `key_password`.")
-        return key_password
+    #: What the next connection is made with: it may be renewed.
+    tls: ssl.SSLContext
+    #: The certificate that it is made with, PEM.
+    certificate: str
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    certificate_text, key_text = _text_of("certificate", certificate), _text_of("key", key)
-    try:
+    def __init__(
+        self, certificate: Pem, key: Pem, ca: Optional[Pem] = None, key_password: Optional[str] = None
+    ) -> None:
+        self._ca = None if ca is None else _text_of("ca", ca)
+        self._key_password = key_password
+        self.use(certificate, key)
+
+    def use(self, certificate: Pem, key: Pem) -> None:
+        """From the next connection on."""
+        # In this order: a program that renews them writes the key first.
+        certificate_text, key_text = _text_of("certificate", certificate), _text_of("key", key)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
         with _as_file(certificate, certificate_text) as certificate_path, _as_file(key, key_text) as key_path:
-            context.load_cert_chain(certificate_path, key_path, password)
-    except AgentworksError:
-        raise
-    except (OSError, ValueError) as error:
-        raise client_error("invalid_argument", f"Certificate and key cannot be used: {_why(error)}.") from None
-    if ca is None:
-        context.load_default_certs()
-        return context
-    try:
-        context.load_verify_locations(cadata=_text_of("ca", ca))
-    except (OSError, ValueError) as error:
-        raise client_error("invalid_argument", f"`ca` holds no certificate that can be used: {_why(error)}.") from None
-    return context
+            try:
+                self._load(tls, certificate_path, key_path)
+            except AgentworksError:
+                # A renewal that was cut short leaves the new certificate with the key. Files of two agents are no pair.
+                newer = _newer(certificate_text, key_text)
+                if newer is None:
+                    raise
+                certificate_text = newer
+                self._load(tls, key_path, key_path)
+        self._trust(tls)
+        self.tls = tls
+        self.certificate = certificate_text
+
+    def _load(self, tls: ssl.SSLContext, certificate_path: str, key_path: str) -> None:
+        try:
+            tls.load_cert_chain(certificate_path, key_path, self._password)
+        except (OSError, ValueError) as error:
+            raise client_error("invalid_argument", f"Certificate and key cannot be used: {_why(error)}.") from None
+
+    def _password(self) -> str:
+        # Without this OpenSSL would ask for it at the terminal.
+        if self._key_password is None:
+            raise client_error("invalid_argument", "The private key is encrypted: give its `key_password`.")
+        return self._key_password
+
+    def _trust(self, tls: ssl.SSLContext) -> None:
+        if self._ca is None:
+            return tls.load_default_certs()
+        try:
+            tls.load_verify_locations(cadata=self._ca)
+        except (OSError, ValueError) as error:
+            raise client_error(
+                "invalid_argument", f"`ca` holds no certificate that can be used: {_why(error)}."
+            ) from None
 
 
 _said_by_openssl = {

@@ -40,6 +40,12 @@ _client_reasons: Dict[str, _ClientReason] = {
     "agent_closed": _ClientReason("failed_precondition", False, "The agent was closed by this program."),
     "agent_draining": _ClientReason("unavailable", True, "The agent is draining: it takes nothing new."),
     "aborted": _ClientReason("failed_precondition", True, "Nobody waits for the answer any more."),
+    "renewal_failed": _ClientReason(
+        "unavailable",
+        True,
+        "The new certificate cannot be used or written. The folder of `certificate` and `key` must have room, and be "
+        "writable.",
+    ),
     "session_expired": _ClientReason(
         "failed_precondition", False, "The session had no work for too long and expired. Open a new one."
     ),

@@ -1,4 +1,4 @@
-"""Why the broker refused an upgrade: the problem+json that it answered with, read out of what ``websockets`` raises."""
+"""Why the broker refused: the problem+json that it answered with, also as it is in what ``websockets`` raises."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ def refusal_of(error: Exception) -> Optional[AgentworksError]:
     status = getattr(response, "status_code", None)
     if not isinstance(status, int):
         return None
+    return refusal_by(status, getattr(response, "body", None) or b"")
+
+
+def refusal_by(status: int, body: bytes) -> AgentworksError:
+    """What an answer says that is none of success: problem+json, or at least a status."""
     try:
-        parsed = json.loads(getattr(response, "body", None) or b"")
+        parsed = json.loads(body)
     except ValueError:
         parsed = None
     said = parsed if isinstance(parsed, dict) else {}

@@ -4,6 +4,7 @@ own, bounded, so that one that stopped reading costs little."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, AsyncIterator, Optional, Union
 from weakref import WeakKeyDictionary
 
@@ -55,6 +56,13 @@ class Superseded:
 
 
 @dataclass(frozen=True)
+class CertificateRenewed:
+    """With ``renew``: the new certificate is in its files, and the agent connects anew with it."""
+
+    not_after: datetime
+
+
+@dataclass(frozen=True)
 class SessionOpened:
     """A session is open, or goes on after a crash."""
 
@@ -99,6 +107,7 @@ Status = Union[
     Reconnecting,
     GoingAway,
     Superseded,
+    CertificateRenewed,
     SessionOpened,
     SessionClosed,
     Paused,

@@ -35,9 +35,11 @@ class Credentials(AgentTest):
     async def test_damaged_and_mismatched(self) -> None:
         its, other = self.stage.certified("planner"), self.stage.certified("analyst")
         await self.refused({"key": other["key"]}, "invalid_argument", "the key is not the certificate's")
-        await self.refused({"certificate": its["key"]}, "invalid_argument", "cannot be used")
+        # (Its file has the certificate, too.)
+        key = Path(its["key"]).read_text().split("-----BEGIN CERT")[0]
+        await self.refused({"certificate": key}, "invalid_argument", "cannot be used")
         await self.refused({"key": its["certificate"]}, "invalid_argument", "cannot be used")
-        await self.refused({"ca": its["key"]}, "invalid_argument", "no certificate")
+        await self.refused({"ca": key}, "invalid_argument", "no certificate")
         damaged = Path(its["certificate"]).read_text().replace("A", "B")
         await self.refused({"certificate": damaged}, "invalid_argument", "cannot be used")
 

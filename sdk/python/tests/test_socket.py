@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from agentworks import Agent, AgentworksError, Backoff
 from agentworks.connection import Connection, ConnectionOptions
-from agentworks.credentials import tls_context
+from agentworks.credentials import Credentials
 from agentworks.heartbeat import Timing
 from agentworks.socket import SocketEnd
 
@@ -66,10 +66,10 @@ class Sockets(AgentTest):
 
     def dial_connection(self, timing: Timing = _steady, greeting: Sequence[str] = ()) -> Tuple[Connection, Told]:
         it = self.stage.certified("planner")
-        tls = tls_context(it["certificate"], it["key"], it["ca"], None)
+        credentials = Credentials(it["certificate"], it["key"], it["ca"])
         url = urlsplit(f"{self.server.url}/v1/connect")
         told = Told(greeting)
-        connection = Connection(ConnectionOptions(url, tls, timing, Backoff(2, 8), lambda: 0.5), told)
+        connection = Connection(ConnectionOptions(url, credentials, timing, Backoff(2, 8), lambda: 0.5), told)
         self.connections.append(connection)
         connection.start()
         return connection, told

@@ -79,13 +79,26 @@ function isPair(cert: string, key: string): boolean {
   }
 }
 
+/** Whose it says it is: the same in every certificate of an agent, whoever issued it. */
+export const commonNameOf = (certificate: X509Certificate): string => /^CN=(.*)$/m.exec(certificate.subject)?.[1] ?? "";
+
+function areOfOneAgent(one: string, other: string): boolean {
+  try {
+    return commonNameOf(new X509Certificate(one)) === commonNameOf(new X509Certificate(other));
+  } catch {
+    return false;
+  }
+}
+
 /**
- * The certificate that belongs to the key: the one that is with it, where the other is not its own. Neither is: the other.
+ * The certificate that belongs to the key: the one that is with it, where the other is an older one of the same agent. Files of two
+ * agents are nobody's pair.
  * @param keyText of the key's file, which was read after the certificate's
  */
 export function certificateOf(cert: string, keyText: string): string {
   const inside = certificateBlock.exec(keyText)?.[0];
-  return inside !== undefined && !isPair(cert, keyText) && isPair(inside, keyText) ? inside : cert;
+  if (inside === undefined || isPair(cert, keyText) || !isPair(inside, keyText)) return cert;
+  return cert === "" || areOfOneAgent(cert, inside) ? inside : cert;
 }
 
 /** What the files hold; undefined where that is no pair. */

@@ -4,7 +4,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { request } from "node:https";
 import { asTlsOptions, type Credentials } from "../credentials.ts";
 import { type AgentworksError, clientError, problemError } from "../error.ts";
-import { type Identity, type IdentityFiles, readPair, tryFiles, writeIdentity } from "./files.ts";
+import { commonNameOf, type Identity, type IdentityFiles, readPair, tryFiles, writeIdentity } from "./files.ts";
 import { makeKeyAndRequest } from "./signing-request.ts";
 
 const answerMsMax = 30_000;
@@ -169,7 +169,7 @@ export class Renewal {
     const pair = await readPair(this.#files);
     if (pair === undefined) return undefined;
     const [its, present] = [new X509Certificate(pair.cert), this.#certificate()];
-    return its.subject === present.subject && its.validToDate > present.validToDate ? pair : undefined;
+    return commonNameOf(its) === commonNameOf(present) && its.validToDate > present.validToDate ? pair : undefined;
   }
 
   async #obtain(): Promise<{ credentials: Credentials; certificate: X509Certificate }> {
@@ -179,7 +179,8 @@ export class Renewal {
 
   async #ask(): Promise<Identity> {
     const agent = decodeURIComponent(this.#url.pathname.split("/").at(-2) ?? "");
-    const { key, csr } = await makeKeyAndRequest(agent);
+    // An issuer that goes by the names of requests says the same again.
+    const { key, csr } = await makeKeyAndRequest(commonNameOf(this.#certificate()));
     await tryFiles(this.#files, key).catch((cause: unknown) => {
       throw clientError("renewal_failed", undefined, { cause });
     });
