@@ -124,7 +124,7 @@ describe("agent", () => {
     for (const language of ["typescript", "python", "ruby"]) {
       const { out } = await terminal.agentworks("agent", "run", "--agent", "liner", "--language", language);
       for (const part of [cert_file, agents_url, "agentworks", "count"]) expect(out).toContain(part);
-      expect(out.trim().split("\n").length).toBeLessThanOrEqual(14);
+      expect(out.trim().split("\n").length).toBeLessThanOrEqual(15);
     }
     const unclear = await terminal.agentworks("agent", "run");
     expect([unclear.code, unclear.err]).toEqual([2, expect.stringContaining("say which, by --agent")]);

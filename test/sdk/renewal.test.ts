@@ -150,7 +150,7 @@ describe("connect({ renew: true })", () => {
       await counting;
 
       const after = await certificateIn(options.certFile);
-      expect(after.validToDate.getTime()).toBeGreaterThan(before.validToDate.getTime() + 4_000);
+      expect(after.validToDate.getTime()).toBeGreaterThan(before.validToDate.getTime());
       for (const file of [options.certFile, options.keyFile]) expect((await stat(file)).mode & 0o777).toBe(0o600);
       expect((await readdir(dir)).filter((file) => file.endsWith(".new"))).toEqual([]);
     },

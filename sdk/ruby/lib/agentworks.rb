@@ -7,3 +7,4 @@ end
 require_relative 'agentworks/version'
 require_relative 'agentworks/error'
 require_relative 'agentworks/connect'
+require_relative 'agentworks/environment'

@@ -3,6 +3,7 @@
 require 'uri'
 require_relative 'agent'
 require_relative 'backoff'
+require_relative 'certificates/renewal'
 require_relative 'credentials'
 require_relative 'error'
 require_relative 'journal'
@@ -32,6 +33,8 @@ module Agentworks
   #   when it is not there; its folder must be. One file for each agent, and the same one in each of its lives. It is handed to the operating
   #   system, not forced to the disk: it survives the death of the process, not that of the machine. When it cannot be written any more
   #   the agent ends with journal_failed
+  # @param renew [Boolean] renews the certificate at two thirds of its life, by itself, with a new key: the files `certificate:` and `key:` are
+  #   replaced (mode 0600), and the connection is made anew once; sessions go on. The present one stays valid until its end
   # @param accept [#call, nil] judges an Offer: true accepts it, false or a String, which says why, rejects it. Without it every offer of the
   #   account's agents is accepted. Called in a thread of its own
   # @param timeout [Numeric, nil] seconds; after them TimedOut is raised, with the latest failure
@@ -40,8 +43,9 @@ module Agentworks
   # @raise [Error] refused for good: :certificate_required, :certificate_untrusted, :certificate_expired, :certificate_not_yet_valid,
   #   :certificate_revoked, :certificate_unknown, :agent_suspended, :subprotocol_required, :broker_untrusted, :certificate_refused,
   #   :invalid_argument, :journal_damaged, :journal_mismatch, :journal_failed, :timed_out
-  def self.connect(url:, certificate:, key:, ca: nil, timeout: nil, drain_timeout: nil, **options, &block)
-    setup = Connecting.setup(url, Credentials.new(certificate: certificate, key: key, ca: ca), **options)
+  def self.connect(url:, certificate:, key:, ca: nil, renew: false, timeout: nil, drain_timeout: nil, **options, &block)
+    files = Connecting.settled(certificate, key) if renew
+    setup = Connecting.setup(url, Credentials.new(certificate: certificate, key: key, ca: ca), files: files, **options)
     agent = Connecting.register(LiveAgent.new(setup), timeout)
     block ? Connecting.lend(agent, drain_timeout, &block) : agent
   end
@@ -50,15 +54,29 @@ module Agentworks
   module Connecting
     module_function
 
+    # @return [Certificates::Files] those that are renewed, put right where an earlier renewal was cut short
+    def settled(certificate, key)
+      unless Credentials.path?(certificate) && Credentials.path?(key)
+        raise Errors.client(
+          :invalid_argument, 'Give `certificate:` and `key:` as paths of files: `renew:` writes the new certificate there.'
+        )
+      end
+      Certificates::Files.new(certificate.to_s, key.to_s).tap(&:settle)
+    end
+
+    # @param files [Certificates::Files, nil] those that are renewed
     # @param timing [Timing] other clocks than the protocol's: for tests
-    def setup(url, credentials, direct: false, recover: true, reconnect: {}, accept: nil, journal: nil, timing: Timing.usual)
+    def setup(url, credentials, files: nil, direct: false, recover: true, reconnect: {}, accept: nil, journal: nil, timing: Timing.usual)
       if journal && !recover
         raise Errors.client(:invalid_argument, 'A journal is for going on with earlier sessions: leave `recover:` true.')
       end
 
+      uri = uri_of(url)
+      random = -> { rand }
+      renewal = files && Certificates::Renewal.new(uri, files, credentials, random)
       AgentSetup.new(
-        uri: uri_of(url), credentials: credentials, timing: timing, reconnect: backoff_of(reconnect), direct: direct, recover: recover,
-        accept: accept, journal: journal && Journal.new(journal.to_s), random: -> { rand }
+        uri: uri, credentials: credentials, timing: timing, reconnect: backoff_of(reconnect), direct: direct, recover: recover,
+        accept: accept, journal: journal && Journal.new(journal.to_s), random: random, renewal: renewal
       )
     end
 

@@ -49,9 +49,10 @@ module Agentworks
       frames.each { |frame| @socket.send_frame(frame) }
     end
 
-    # The broker asks the client to come anew: this connection ends, and the next one is dialled after one short wait.
+    # The broker asks the client to come anew, or its certificate is a new one: this connection ends, or its dial does, and the next one is
+    # dialled after one short wait.
     def renew(reason)
-      return unless open?
+      return if @socket.nil?
 
       @socket.close(NORMAL_CLOSURE, 'asked to connect anew')
       @attempt = 0

@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require 'json'
 require 'openssl'
 require 'socket'
 require 'websocket'
@@ -137,21 +136,7 @@ module Agentworks
       status = head[%r{\AHTTP/1\.\d (\d{3})}, 1].to_i
       length = [head[/^content-length:\s*(\d+)/i, 1]&.to_i || 0, ANSWER_BYTES_MAX].min
       body << read(ssl) while body.bytesize < length
-      Errors.from(problem_of(body))
-    rescue JSON::ParserError, KeyError, EncodingError
-      retryable = status >= 500 || [408, 429].include?(status)
-      Unavailable.new(
-        "The broker answered HTTP #{status}. Is #{@uri} where agents connect?",
-        reason: :connection_failed, code: :unavailable, retryable: retryable
-      )
-    end
-
-    def problem_of(body)
-      problem = JSON.parse(body)
-      raise KeyError, 'reason' unless problem.is_a?(Hash)
-
-      %w[code reason detail].to_h { |name| [name, problem.fetch(name).to_s] }.merge(problem.slice('processed', 'message'))
-                            .merge('retryable' => problem['retryable'] == true)
+      Errors.refusal(status, body, "Is #{@uri} where agents connect?")
     end
 
     # Does one step of the way, as often as it must wait for the socket.

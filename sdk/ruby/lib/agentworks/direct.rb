@@ -26,6 +26,10 @@ module Agentworks
       @connection.stop(Connection::NORMAL_CLOSURE, 'the session has ended')
     end
 
+    def renew(reason)
+      @connection.renew(reason)
+    end
+
     # --- what the connection tells
 
     def opened

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'json'
 require_relative 'protocol/errors'
 
 # What the SDK raises. Reasons come from the protocol's table; the few that only a client can know are added here, in one table,
@@ -119,6 +120,10 @@ module Agentworks
       journal_mismatch: [
         :failed_precondition, false, 'The journal is that of another agent. Give each agent a journal of its own.'
       ],
+      renewal_failed: [
+        :unavailable, true,
+        'The new certificate cannot be used or written. The folder of `certificate:` and `key:` must have room, and be writable.'
+      ],
       session_expired: [
         :failed_precondition, false, 'The session had no work for too long and expired. Open a new one.'
       ],
@@ -152,6 +157,20 @@ module Agentworks
       make(
         problem['code'].to_sym, "#{problem['detail']}#{said}", problem['reason'], problem['retryable'], problem['processed'] || :no
       )
+    end
+
+    # An error as an answer says it that is none of success: problem+json, or at least a status.
+    # @param doubt [String, nil] what to look at where it says no more
+    def refusal(status, body, doubt = nil)
+      problem = JSON.parse(body)
+      raise KeyError, 'reason' unless problem.is_a?(Hash)
+
+      said = %w[code reason detail].to_h { |name| [name, problem.fetch(name).to_s] }
+      from(said.merge(problem.slice('processed', 'message')).merge('retryable' => problem['retryable'] == true))
+    rescue JSON::ParserError, KeyError, EncodingError
+      retryable = status >= 500 || [408, 429].include?(status)
+      detail = ["The broker answered HTTP #{status}.", doubt].compact.join(' ')
+      Unavailable.new(detail, reason: :connection_failed, code: :unavailable, retryable: retryable)
     end
 
     def make(code, detail, reason, retryable, processed)

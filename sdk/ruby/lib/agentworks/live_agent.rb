@@ -20,9 +20,10 @@ require_relative 'statuses'
 require_relative 'version'
 
 module Agentworks
-  # What an agent is made with. `accept` judges an Offer, or is nil: every offer is accepted.
+  # What an agent is made with. `accept` judges an Offer, or is nil: every offer is accepted. `renewal` is nil where the certificate stays as it
+  # is.
   AgentSetup = Struct.new(
-    :uri, :credentials, :timing, :reconnect, :direct, :recover, :accept, :journal, :random, keyword_init: true
+    :uri, :credentials, :timing, :reconnect, :direct, :recover, :accept, :journal, :random, :renewal, keyword_init: true
   )
 
   # An agent behind what the application holds: its connection, its sessions, and the one flush per turn that sends what they have.
@@ -180,6 +181,7 @@ module Agentworks
       @over = error
       # First: what the ends of the sessions let go of is neither taken nor finished.
       @journal&.close
+      @setup.renewal&.stop
       @connection.stop(Connection::NORMAL_CLOSURE, 'closed')
       tell(:superseded) if error.reason == :superseded
       @registered.reject(error)
@@ -189,6 +191,18 @@ module Agentworks
       error.reason == :agent_closed ? @ended_for_good.resolve : @ended_for_good.reject(error)
       @statuses.finish
       @loop.stop
+    end
+
+    # --- what its renewal tells
+
+    # The broker ends a connection with its certificate: each is made anew now, with the next one, and sessions resume.
+    def renewed(not_after)
+      tell(:certificate_renewed, not_after: not_after)
+      [@connection, *@directs.values].each { |connection| connection.renew('certificate renewed') }
+    end
+
+    def renewal_failed(error)
+      tell(:fault, error: error)
     end
 
     # What the agent's own connection tells.
@@ -291,6 +305,7 @@ module Agentworks
       @registered.resolve
       recover(data['sessions']) if @setup.recover && !@draining
       tell(:connected, agent: @id)
+      @setup.renewal&.start(@id, @lock, @loop, self)
     end
 
     # Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them. What the journal remembers is

@@ -5,12 +5,13 @@ require_relative 'channel'
 module Agentworks
   # Something that happened to the connection (with `session`: to the direct connection of that session) or to a session. `type` is one of
   #   :connected (agent) · :disconnected (code, reason, will_reconnect, session?) · :reconnecting (attempt, delay_ms, session?) ·
+  #   :certificate_renewed (not_after: the new one is in its files, and the agent connects anew with it; with `renew:`) ·
   #   :goaway (reason: the broker asked for a new connection, as before a deploy; it is made at once) · :superseded ·
   #   :session_opened (session) · :session_closed (session, reason, error?) · :paused (session) · :resumed (session) ·
   #   :fault (error, session?; one that is retryable is told for the record: the SDK deals with it)
   # It may be matched: `in { type: :disconnected, code: }`.
   Status = Struct.new(
-    :type, :agent, :code, :reason, :will_reconnect, :attempt, :delay_ms, :session, :error, keyword_init: true
+    :type, :agent, :code, :reason, :will_reconnect, :attempt, :delay_ms, :not_after, :session, :error, keyword_init: true
   )
 
   # What one reader has not read yet. Of what nobody reads the newest 1024 are kept; `close` ends it.

@@ -11,23 +11,35 @@ class Authority
     @certificate = make("/CN=#{name}", @key, ca: true)
   end
 
+  # A CA that is there.
+  def self.open(certificate, key)
+    allocate.tap { |authority| authority.send(:become, certificate, key) }
+  end
+
   # @return [Array(OpenSSL::X509::Certificate, OpenSSL::PKey::EC)]
-  def issue(name, alternative: nil)
+  # @param life [Numeric] seconds from now
+  def issue(name, alternative: nil, life: 3600)
     key = OpenSSL::PKey::EC.generate('prime256v1')
-    [make("/CN=#{name}", key, alternative: alternative), key]
+    [make("/CN=#{name}", key, alternative: alternative, life: life), key]
   end
 
   private
 
-  def make(subject, key, ca: false, alternative: nil)
+  def become(certificate, key)
+    @certificate = OpenSSL::X509::Certificate.new(certificate)
+    @key = OpenSSL::PKey.read(key)
+  end
+
+  def make(subject, key, ca: false, alternative: nil, life: 3600)
     OpenSSL::X509::Certificate.new.tap do |made|
       made.version = 2
       made.serial = OpenSSL::BN.rand(64)
       made.subject = OpenSSL::X509::Name.parse(subject)
       made.issuer = ca ? made.subject : @certificate.subject
       made.public_key = key
-      made.not_before = Time.now - 60
-      made.not_after = Time.now + 3600
+      # A certificate's times are whole seconds.
+      made.not_before = Time.now - (life < 60 ? 1 : 60)
+      made.not_after = Time.now + life
       extend_with(made, ca, alternative)
       made.sign(@key, 'SHA256')
     end

@@ -8,13 +8,25 @@ class Cable
 
   def initialize(target)
     @target = target
-    @server = TCPServer.new('127.0.0.1', 0)
-    @port = @server.addr[1]
+    @port = 0
     @pairs = []
     @lock = Mutex.new
     @frozen = false
     @thawed = ConditionVariable.new
+    plug_in
+  end
+
+  def plug_in
+    @server = TCPServer.new('127.0.0.1', @port)
+    @port = @server.addr[1]
     @thread = Thread.new { accept }
+  end
+
+  # Nobody answers any more, and what was open is cut.
+  def unplug
+    @server.close
+    @thread.join
+    cut
   end
 
   # Cuts what is open.
@@ -43,9 +55,7 @@ class Cable
 
   def close
     thaw_traffic
-    @server.close
-    @thread.join
-    cut
+    unplug
   end
 
   private

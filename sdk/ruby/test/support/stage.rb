@@ -8,6 +8,7 @@ require 'net/http'
 require 'timeout'
 require 'tmpdir'
 require_relative '../../lib/agentworks'
+require_relative 'authority'
 require_relative 'cable'
 
 module Stage
@@ -27,6 +28,16 @@ module Stage
       url = broker.fetch('agentsUrl')
       url = url.sub(/:\d+/, ":#{port}") if port
       { url: url, ca: broker.fetch('caFile'), certificate: certified.fetch('cert_file'), key: certified.fetch('key_file') }
+    end
+
+    # The certificate of an agent that lasts for so many seconds, registered.
+    # @return [Array(String, String)] PEM: certificate and key
+    def short_lived(agent, life)
+      broker
+      @authority ||= Authority.open(*%w[ca.pem ca.key].map { |name| File.read(File.join(state, name)) })
+      certificate, key = @authority.issue(agent, life: life)
+      admin(:Post, '/v1/certificates', 'agent_id' => agent, 'certificate' => certificate.to_pem)
+      [certificate.to_pem, key.private_to_pem]
     end
 
     def agents_port

@@ -29,6 +29,7 @@ async def main():
         url=${literal(url)},
         certificate=${literal(certFile)},
         key=${literal(keyFile)},${caFile === null ? "" : `\n        ca=${literal(caFile)},`}
+        renew=True,  # the certificate renews itself; needs the package cryptography
     ) as agent:
         agent.handle("count", lambda text: len(text.split()))
         await agent.serve_forever()
@@ -41,7 +42,8 @@ const ruby = ({ url, certFile, keyFile, caFile }: Places): string => `require "a
 Agentworks.connect(
   url: ${literal(url)},
   certificate: ${literal(certFile)},
-  key: ${literal(keyFile)}${caFile === null ? "" : `,\n  ca: ${literal(caFile)}`}
+  key: ${literal(keyFile)},${caFile === null ? "" : `\n  ca: ${literal(caFile)},`}
+  renew: true # the certificate renews itself
 ) do |agent|
   agent.handle("count") { |text| text.split.length }
   agent.serve

@@ -132,7 +132,8 @@ export const agentRun: Command = {
     "--input JSON        of that task: JSON, or any text",
     "--wait SECONDS      how long --try waits for the agent, and for its answer (default 30)",
     "--language NAME     which lines to print: typescript, python, ruby (default: all)",
-    `The program finds its files in ${Object.values(variables).join(", ")}: connect(fromEnvironment()).`,
+    `The program finds its files in ${Object.values(variables).join(", ")}: connect(fromEnvironment());`,
+    "in Python connect(**from_environment()), in Ruby connect(**Agentworks.from_environment).",
   ],
   example: `agentworks agent run ./my-agent.ts --try count --input "to be or not to be"`,
   options: {
