@@ -8,7 +8,7 @@ import random
 from typing import TYPE_CHECKING, Optional, Union
 from urllib.parse import SplitResult, urlsplit
 
-from .agent import Agent, AgentSetup
+from .agent import Agent
 from .backoff import Backoff
 from .connection import ConnectionOptions
 from .certificates.renewing import Renewing
@@ -16,6 +16,7 @@ from .credentials import Credentials, Pem, is_path
 from .error import client_error
 from .heartbeat import Timing
 from .journal import Journal
+from .live_agent import AgentSetup, LiveAgent
 from .offers import Accept
 
 if TYPE_CHECKING:
@@ -120,19 +121,19 @@ async def connect(
         raise client_error("invalid_argument", "A journal is for going on with earlier sessions: leave `recover` true.")
     renewal = None if files is None else _renewal(files, options)
     kept = None if journal is None else Journal(journal)
-    agent = Agent(AgentSetup(options, direct, recover, accept, kept, renewal))
+    live = LiveAgent(AgentSetup(options, direct, recover, accept, kept, renewal))
     try:
-        await asyncio.wait_for(_registered(agent), None if timeout_ms is None else timeout_ms / 1000)
-        return agent
+        await asyncio.wait_for(_registered(live), None if timeout_ms is None else timeout_ms / 1000)
+        return Agent(live)
     except asyncio.TimeoutError:
-        why = "" if agent.failure is None else f" The latest attempt failed: {agent.failure.detail}"
-        cause = agent.failure
-        await agent.close()
+        why = "" if live.failure is None else f" The latest attempt failed: {live.failure.detail}"
+        cause = live.failure
+        await live.close()
         raise client_error("aborted", f"No broker answered within {timeout_ms} ms.{why}", cause) from cause
     except BaseException:
-        await agent.close()
+        await live.close()
         raise
 
 
-async def _registered(agent: Agent) -> None:
-    await agent.registered
+async def _registered(live: LiveAgent) -> None:
+    await live.registered

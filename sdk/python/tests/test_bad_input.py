@@ -127,7 +127,7 @@ class Handlers(AgentTest):
             with self.subTest(name, options=options), self.assertRaises(AgentworksError) as raised:
                 agent.handle(name, handler, **options)  # type: ignore[call-overload]
             self.assertEqual(raised.exception.reason, "invalid_argument")
-        self.assertEqual(agent.handlers.capabilities, [])
+        self.assertEqual(agent._live.handlers.capabilities, [])
 
     async def test_a_handler_that_never_returns_keeps_nobody_from_leaving(self) -> None:
         planner, analyst = await self.connect("planner"), await self.connect("analyst")

@@ -1,0 +1,345 @@
+"""An agent behind what the application holds: its connection, its sessions, and the one flush per turn that sends what
+they have. What a session or a task means is decided elsewhere; here lines are gathered into frames and envelopes handed
+out."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+from .calls import Calls
+from .certificates.renewing import Renewing
+from .channel import Channel
+from .connection import Connection, ConnectionOptions
+from .content import json_of
+from .deferred import Deferred, resolved
+from .direct import open_direct
+from .error import AgentworksError, client_error, said_error
+from .handlers import Handler, Handlers
+from .journal import Journal
+from .journal_records import Owner, SessionMemory
+from .mint import mint
+from .offers import Accept, Target, judge_offer, open_session
+from .outlet import Outlet
+from .protocol.client import ClientSession
+from .protocol.codec import Fault as LineFault
+from .protocol.codec import decode_broker_frame, pack_frames
+from .protocol.envelope import Envelope
+from .protocol.limits import OPEN_SESSIONS_MAX
+from .recent import Recent
+from .session import Session
+from .session_end import ended_by
+from .socket import SocketEnd
+from .statuses import (
+    CertificateRenewed,
+    Connected,
+    Disconnected,
+    Fault,
+    GoingAway,
+    Reconnecting,
+    SessionClosed,
+    SessionOpened,
+    Status,
+    Statuses,
+    Superseded,
+)
+from .version import SDK_VERSION
+
+_normal_closure = 1000
+#: Handlers that are cancelled have this long to clean up when the agent leaves, in seconds.
+_handlers_s_max = 5.0
+
+
+class AgentSetup(NamedTuple):
+    """What ``connect`` was given."""
+
+    connection: ConnectionOptions
+    direct: bool
+    recover: bool
+    accept: Optional[Accept]
+    journal: Optional[Journal]
+    #: None where the certificate stays as it is.
+    renewal: Optional[Renewing] = None
+
+
+class LiveAgent:
+    """Connects as soon as it is made."""
+
+    def __init__(self, setup: AgentSetup) -> None:
+        #: This agent's id and its account, as its certificate says.
+        self.id = ""
+        self.account = ""
+        self._loop = asyncio.get_running_loop()
+        self._setup = setup
+        self.handlers = Handlers()
+        self.journal = setup.journal
+        if self.journal is not None:
+            self.journal.on_failure = self._stop
+        self._sessions: Dict[str, Session] = {}
+        #: Ended sessions that are remembered, lest the broker's list bring one back: as many as may be open at all.
+        self._ended_here = Recent(OPEN_SESSIONS_MAX)
+        self._directs: Dict[str, Connection] = {}
+        #: Direct connections that are over, and may not be gone yet.
+        self._leaving: List[Connection] = []
+        self.statuses = Statuses()
+        #: Sessions that this program did not open.
+        self.incoming: Channel[Session] = Channel()
+        self._outlet = Outlet()
+        self.calls = Calls(self._outlet.line)
+        #: Awaits the first REGISTER_ACK; raises when there will be none.
+        self.registered: Deferred[None] = Deferred()
+        #: Awaits the end of the agent: why.
+        self.over: Deferred[AgentworksError] = Deferred()
+        self._failure: Optional[AgentworksError] = None
+        self._announcing: Optional["asyncio.Handle"] = None
+        #: Awaits the broker's answer to the latest announcement.
+        self.announced: Deferred[Envelope] = resolved({})
+        self._draining = False
+        self._connection = Connection(setup.connection, self)
+        self._outlet.connection = self._connection
+        self._watch_every = setup.connection.timing.ack_stall_ms / 4000
+        self._watching = self._loop.call_later(self._watch_every, self._watch)
+        self._connection.start()
+
+    # --- what the application does
+
+    def handle(self, capability: str, handler: Handler, options: Dict[str, Any]) -> None:
+        self.handlers.add(capability, handler, options)
+        # Several in one turn are one announcement.
+        if self._announcing is None:
+            self.announced = Deferred()
+            self._announcing = self._loop.call_soon(self._announce)
+
+    def _announce(self) -> None:
+        self._announcing = None
+        self.calls.ask("CAPABILITY_ANNOUNCE", {"capabilities": self.handlers.capabilities}, self.announced)
+
+    async def open(self, target: Target, metadata: object) -> Session:
+        return await open_session(target, metadata, self._begin, self.random)
+
+    async def drain(self) -> None:
+        if asyncio.current_task() in self.handlers.running:
+            raise client_error(
+                "invalid_argument", "A handler cannot await `drain`, which waits for it: run it as a task."
+            )
+        self._draining = True
+        await self.handlers.drain()
+        closing = [session.close("drained") for session in list(self._sessions.values())]
+        for stored in closing:
+            try:
+                await stored
+            except AgentworksError:
+                pass  # Why it failed is in `session.closed`.
+        # What was taken last is acknowledged: a session that waited for nothing else has ended then.
+        self._outlet.settle(list(self._sessions.values()))
+        await self.close()
+
+    async def close(self) -> None:
+        self._stop(client_error("agent_closed"))
+        me = asyncio.current_task()
+        running = {task for task in self.handlers.running if task is not me}
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running, timeout=_handlers_s_max)
+        for connection in [self._connection, *self._leaving]:
+            await connection.wait_closed()
+        self._leaving = []
+        if self._setup.renewal is not None:
+            await self._setup.renewal.wait_stopped()
+
+    # --- what its sessions ask of it
+
+    def random(self) -> float:
+        return self._setup.connection.random()
+
+    def tell(self, status: Status) -> None:
+        self.statuses.say(status)
+
+    def wake(self, session: Session) -> None:
+        self._outlet.wake(session)
+
+    def session_opened(self, session: Session) -> None:
+        self.tell(SessionOpened(session))
+        if session.offered:
+            self.incoming.push(session)
+        if self._setup.direct:
+            self._directs[session.id] = open_direct(session, self._setup.connection, self.frame, self.tell)
+
+    def session_ended(self, session: Session) -> None:
+        self._sessions.pop(session.id, None)
+        self._ended_here.add(session.id)
+        self._outlet.forget(session)
+        direct = self._directs.pop(session.id, None)
+        if direct is not None:
+            direct.stop(_normal_closure, "the session has ended")
+            self._leaving = [one for one in self._leaving if not one.is_gone]
+            self._leaving.append(direct)
+        # One that nobody asked for, and that left nothing to read, need not be kept for a reader.
+        if not session.has_unread:
+            self.incoming.remove(session)
+        if session.ended is not None:
+            self.tell(SessionClosed(session, session.ended.reason, session.ended.error))
+
+    @property
+    def failure(self) -> Optional[AgentworksError]:
+        """Why the latest attempt to connect failed."""
+        return self._connection.failure
+
+    # --- out
+
+    def _begin(self, core: ClientSession, memory: Optional[SessionMemory] = None) -> Session:
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+        if self._draining:
+            raise client_error("agent_draining")
+        session = Session(core, self, memory)
+        self._sessions[session.id] = session
+        self.wake(session)
+        return session
+
+    def opened(self) -> Sequence[str]:
+        """The first frame of a connection: who this is, what is open, what was asked."""
+        self._outlet.drop_lines()
+        data = json_of({"capabilities": self.handlers.capabilities, "sdk": SDK_VERSION})
+        lines = [f'{{"type":"REGISTER","id":"{mint()}","data":{data}}}', *self.calls.lines]
+        for session in self._sessions.values():
+            if session.route is None:
+                session.connected()
+                lines.extend(session.lines())
+        return pack_frames(lines)
+
+    # --- in
+
+    def frame(self, text: str) -> None:
+        for envelope in decode_broker_frame(text):
+            if isinstance(envelope, LineFault):
+                self.tell(Fault(client_error("unreadable", f"The broker sent {envelope.reason}.")))
+                continue
+            session = self._sessions.get(envelope.get("session_id", ""))
+            if session is not None and envelope["type"] != "SESSION_INIT":
+                self._give(session, envelope)
+            else:
+                self._take(envelope, session)
+
+    def _give(self, session: Session, envelope: Envelope) -> None:
+        try:
+            session.receive(envelope)
+        except Exception as bug:
+            # It must not go unseen, and would come again with every new attachment: the session is what ends by it.
+            context = {"message": f"agentworks: {session} could not take an envelope", "exception": bug}
+            self._loop.call_exception_handler(context)
+            detail = "The session ended, for an envelope of it could not be taken."
+            session.end(ended_by(client_error("unreadable", detail, bug)))
+
+    def _take(self, envelope: Envelope, session: Optional[Session]) -> None:
+        kind = envelope["type"]
+        if kind == "REGISTER_ACK":
+            self._welcome(envelope["data"])
+        elif kind == "SESSION_INIT":
+            if session is None:
+                self._judge(envelope)
+        elif kind == "GOAWAY":
+            reason = envelope["data"]["reason"]
+            self.tell(GoingAway(reason))
+            self._connection.renew(reason)
+        elif not self.calls.answered(envelope) and kind == "ERROR":
+            if envelope["data"]["reason"] == "rate_limited":
+                self._outlet.slow_down()
+            self.tell(Fault(said_error(envelope["data"])))
+
+    def _welcome(self, data: Envelope) -> None:
+        if self.journal is not None:
+            mismatch = self.journal.claim(Owner(data["agent"], data["account"]))
+            if mismatch is not None:
+                return self._stop(mismatch)
+        self.id = data["agent"]
+        self.account = data["account"]
+        self._connection.settled()
+        self.registered.resolve(None)
+        if self._setup.recover and not self._draining:
+            self._recover(data["sessions"])
+        self.tell(Connected(self.id))
+        if self._setup.renewal is not None:
+            self._setup.renewal.start(self.id, self)
+
+    def _recover(self, listed: List[Dict[str, str]]) -> None:
+        """Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them.
+        What the journal remembers is resumed from there, whether or not the broker lists it: how it ended is told
+        then."""
+        for memory in [] if self.journal is None else list(self.journal.memory.sessions.values()):
+            if not self._knows(memory.session):
+                self._begin(ClientSession.recall(memory.remembered, mint), memory)
+        for one in listed:
+            if not self._knows(one["session_id"]):
+                self._begin(ClientSession.recover(one["session_id"], one["peer"], mint))
+
+    def _knows(self, session_id: str) -> bool:
+        return session_id in self._sessions or session_id in self._ended_here
+
+    def _judge(self, offer: Envelope) -> None:
+        refusal = "The agent is draining." if self._draining else None
+        try:
+            judged = judge_offer(offer, self._setup.accept, refusal)
+        except Exception as error:  # The program's own, whatever it is.
+            self.tell(Fault(client_error("invalid_argument", f"`accept` failed: {error}.", error)))
+            judged = judge_offer(offer, None, "The agent failed to judge the offer.")
+        if isinstance(judged, ClientSession):
+            self._begin(judged)
+        else:
+            self._outlet.line(judged)
+
+    # --- what its renewal says
+
+    def renewed(self, not_after: datetime) -> None:
+        """The broker ends a connection with its certificate: each is made anew now, with the next one, and sessions
+        resume."""
+        self.tell(CertificateRenewed(not_after))
+        for connection in [self._connection, *self._directs.values()]:
+            connection.renew("certificate renewed")
+
+    def renewal_failed(self, error: AgentworksError) -> None:
+        self.tell(Fault(error))
+
+    # --- what its connection says
+
+    def lost(self, end: SocketEnd, will_reconnect: bool) -> None:
+        self.tell(Disconnected(end.code, end.reason, will_reconnect))
+
+    def retrying(self, attempt: int, delay_ms: int) -> None:
+        self.tell(Reconnecting(attempt, delay_ms))
+
+    def stopped(self, error: AgentworksError) -> None:
+        self._stop(error)
+
+    # --- the end
+
+    def _watch(self) -> None:
+        now_ms = self._loop.time() * 1000
+        for session in list(self._sessions.values()):
+            session.watch_stall(now_ms, self._setup.connection.timing)
+        self._watching = self._loop.call_later(self._watch_every, self._watch)
+
+    def _stop(self, error: AgentworksError) -> None:
+        if self._failure is not None:
+            return
+        self._failure = error
+        # First: what the ends of the sessions let go of is neither taken nor finished.
+        if self.journal is not None:
+            self.journal.close()
+        self._watching.cancel()
+        if self._setup.renewal is not None:
+            self._setup.renewal.stop()
+        self.handlers.stop()
+        self._outlet.stop()
+        self._connection.stop(_normal_closure, "closed")
+        if error.reason == "superseded":
+            self.tell(Superseded())
+        self.registered.reject(error)
+        for session in list(self._sessions.values()):
+            session.stop(error)
+        self.calls.fail(error)
+        self.incoming.end()
+        self.over.resolve(error)
+        self.statuses.end()
