@@ -5,7 +5,7 @@ import { AgentId, CapabilityName } from "../protocol/wire/ids.ts";
 import { bounds } from "./bounds.ts";
 import { AccountId, Time } from "./http.ts";
 import { Name } from "./http-api-keys.ts";
-import { Rules, Tag } from "./policy.ts";
+import { Rule, Rules, Tag } from "./policy.ts";
 import { standings } from "./tables.ts";
 
 export const Account = z
@@ -86,3 +86,22 @@ export const CapabilityPage = z
   .meta({ id: "CapabilityPage" });
 
 export const Policy = z.strictObject({ rules: Rules }).meta({ id: "Policy" });
+
+export const PolicyDecisionQuery = z
+  .object({
+    agent: AgentId.describe("who opens a session, or offers a capability"),
+    to: AgentId.optional().describe("with whom it opens one"),
+    capability: CapabilityName.optional().describe("what it offers"),
+  })
+  .refine(
+    ({ to, capability }) => (to === undefined) !== (capability === undefined),
+    "ask for `to`, or for `capability`",
+  );
+
+export const PolicyDecision = z
+  .object({
+    allowed: z.boolean(),
+    rule: Rule.nullable().describe("the first that fits; null: none does, and so it is allowed"),
+    place: z.int().nullable().describe("its place among the rules, from 0"),
+  })
+  .meta({ id: "PolicyDecision" });

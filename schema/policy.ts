@@ -68,7 +68,13 @@ function fits(rule: Rule, question: PolicyQuestion): boolean {
   return selects(rule.agent, question.agent);
 }
 
+/** The place of the rule that decides; undefined: none fits. Pure. */
+export function decidingRule(rules: readonly Rule[], question: PolicyQuestion): number | undefined {
+  const place = rules.findIndex((rule) => fits(rule, question));
+  return place < 0 ? undefined : place;
+}
+
 /** Whether the rules allow it. Pure. */
 export function judgePolicy(rules: readonly Rule[], question: PolicyQuestion): boolean {
-  return rules.find((rule) => fits(rule, question))?.effect !== "deny";
+  return rules[decidingRule(rules, question) ?? rules.length]?.effect !== "deny";
 }

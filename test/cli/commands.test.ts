@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openAuthority } from "../../scripts/certificates/authority.ts";
 import { root } from "../../scripts/sources.ts";
+import { first } from "../../sdk/typescript/src/cli/pages.ts";
+import { connect } from "../../sdk/typescript/src/index.ts";
 import { temporaryFolder, until } from "../e2e/edge-fixtures.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -212,7 +214,46 @@ describe("keys and logins", () => {
     elsewhere.env = {};
     expect((await elsewhere.agentworks("agent", "list")).code).toBe(4);
     const open = await elsewhere.agentworks("agent", "list", "--api", "http://broker.example");
-    expect([open.code, open.err]).toEqual([1, expect.stringContaining("by https")]);
+    expect([open.code, open.err]).toEqual([2, expect.stringContaining("by https")]);
+  });
+
+  test("profiles beside each other: chosen by name, by --api or by use; forgotten by logout", async () => {
+    const { apiUrl } = JSON.parse(await terminal.read("ready.json")) as { apiUrl: string };
+    await using elsewhere = await Terminal.open();
+    const login = async (profile: string, scope: string) => {
+      const { key } = await terminal.json<{ key: string }>("key", "create", profile, "--scope", scope);
+      elsewhere.env = { AGENTWORKS_API_KEY: key };
+      await elsewhere.json("login", "--api", apiUrl, "--profile", profile);
+      elsewhere.env = {};
+    };
+    await login("keys", "keys:read");
+    await login("agents", "agents:read");
+    const codes = async (...flags: string[]) =>
+      Promise.all(
+        [
+          ["key", "list"],
+          ["agent", "list"],
+        ].map(async (one) => (await elsewhere.agentworks(...one, ...flags)).code),
+      );
+    expect(await codes()).toEqual([1, 0]);
+    expect(await codes("--profile", "keys")).toEqual([0, 1]);
+    await elsewhere.json("profile", "use", "keys");
+    expect(await codes()).toEqual([0, 1]);
+    expect((await elsewhere.agentworks("profile", "list")).out).toMatch(/^keys +http:\S+ +yes$/m);
+    for (const args of [
+      ["profile", "use", "other"],
+      ["account", "--profile", "constructor"],
+    ]) {
+      const ended = await elsewhere.agentworks(...args, "--json");
+      expect([ended.code, JSON.parse(ended.err)]).toEqual([
+        2,
+        { error: { reason: "usage", detail: expect.stringContaining("There are: agents, keys.") } },
+      ]);
+    }
+    await elsewhere.json("logout");
+    expect(await codes()).toEqual([1, 0]);
+    await elsewhere.json("logout");
+    expect((await elsewhere.agentworks("agent", "list", "--json")).code).toBe(4);
   });
 
   test("an API that does not answer is worth another try", async () => {
@@ -256,6 +297,81 @@ describe("sessions and the audit log", () => {
         target: fingerprint,
       }),
     );
+  });
+});
+
+describe("policy", () => {
+  test("set from a file, tested before anybody asks, and not replaced when somebody was faster", async () => {
+    for (const agent of ["opener", "visitor"]) await create(agent);
+    expect((await terminal.agentworks("agent", "tag", "visitor", "guest")).out).toBe("visitor has guest.\n");
+    expect((await terminal.agentworks("policy", "get")).out).toContain("No rules");
+    const rules = [{ effect: "deny", action: "open", from: {}, to: { tag: "guest" } }];
+    await writeFile(join(terminal.dir, "policy.json"), JSON.stringify({ rules }));
+    const { etag } = await terminal.json<{ etag: string }>("policy", "set", "policy.json");
+    const denied = await terminal.agentworks("policy", "test", "opener", "--to", "visitor");
+    expect([denied.code, denied.out]).toEqual([
+      1,
+      "opener may not open sessions with visitor (rule 0: deny open * → tag=guest).\n",
+    ]);
+    const allowed = await terminal.agentworks("policy", "test", "visitor", "--capability", "count");
+    expect([allowed.code, allowed.out]).toEqual([0, "visitor may offer count (no rule fits).\n"]);
+    expect((await terminal.agentworks("policy", "test", "opener")).code).toBe(2);
+
+    await writeFile(join(terminal.dir, "seen.json"), JSON.stringify({ rules: [], etag }));
+    expect((await terminal.agentworks("policy", "set", "seen.json")).out).toContain("No rules");
+    const late = await terminal.agentworks("policy", "set", "seen.json");
+    expect([late.code, late.err]).toEqual([1, expect.stringContaining("precondition_failed")]);
+    await writeFile(join(terminal.dir, "no-policy.json"), "[]");
+    expect((await terminal.agentworks("policy", "set", "no-policy.json")).err).toMatch(
+      /is no policy: \{"rules": \[…\]\}/,
+    );
+  });
+});
+
+describe("dead letters", () => {
+  test("what a closed session left goes into another, once", async () => {
+    const { agents_url: url, cert_file: certFile, key_file: keyFile, ca_file: caFile } = await create("sender");
+    const other = await create("receiver");
+    const receiver = { url, certFile: other.cert_file, keyFile: other.key_file, caFile };
+    await using sender = await connect({ url, certFile, keyFile, caFile });
+    const here = await connect(receiver);
+    const left = await sender.open("receiver");
+    await here.close();
+    await left.send("nobody took it");
+    expect((await terminal.agentworks("sessions", "close", left.id)).err).toContain("add --yes");
+    expect((await terminal.agentworks("sessions", "close", left.id, "--yes")).out).toContain("is closed");
+    const { dead_letters } = await terminal.json<{ dead_letters: object[] }>(
+      "sessions",
+      "dead-letters",
+      left.id,
+      "--payloads",
+    );
+    expect(dead_letters).toEqual([
+      expect.objectContaining({ type: "MESSAGE", redrivable: true, data: { content: "nobody took it" } }),
+    ]);
+    await using back = await connect(receiver);
+    const next = await sender.open("receiver");
+    const redrive = () => terminal.agentworks("sessions", "redrive", left.id, "--into", next.id);
+    expect((await redrive()).out).toBe("1 sent, 0 skipped, 0 left for want of room.\n");
+    expect((await redrive()).out).toBe("0 sent, 0 skipped, 0 left for want of room.\n");
+    const [session] = await first(back.sessions(), 1);
+    if (session === undefined) throw new Error("no session came");
+    const [message] = await first(session.messages(), 1);
+    expect(message?.content).toBe("nobody took it");
+    expect((await terminal.agentworks("sessions", "dead-letters", left.id)).out).toContain(next.id);
+  });
+});
+
+describe("what there is in the account", () => {
+  test("account, capabilities, and an agent that is sent to connect anew", async () => {
+    const { agents_url: url, cert_file: certFile, key_file: keyFile, ca_file: caFile } = await create("offering");
+    await using agent = await connect({ url, certFile, keyFile, caFile });
+    await agent.handle("translate", () => "", { version: "2.0.0" });
+    expect((await terminal.agentworks("capabilities")).out).toMatch(/^translate +1 +2\.0\.0$/m);
+    expect((await terminal.agentworks("account")).out).toMatch(/^local \(local\), active, at http:/);
+    const statuses = agent.status();
+    expect((await terminal.agentworks("agent", "drain", "offering")).out).toContain("1 connections");
+    expect((await statuses.next()).value).toMatchObject({ type: "goaway" });
   });
 });
 

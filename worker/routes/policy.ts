@@ -1,8 +1,9 @@
 // The policy of an account: read and replaced as a whole. It is judged where sessions are opened and capabilities announced.
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { drizzle } from "drizzle-orm/d1";
-import { Policy } from "../../schema/http-accounts.ts";
-import { findPolicy, savePolicy } from "../../schema/registry.ts";
+import { Policy, PolicyDecision, PolicyDecisionQuery } from "../../schema/http-accounts.ts";
+import { decidingRule, type Party, type PolicyQuestion } from "../../schema/policy.ts";
+import { agentExists, findParties, findPolicy, savePolicy } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
 import { etagOf, wantedRevision } from "../etag.ts";
 import { authorOf } from "../identity/middleware.ts";
@@ -30,6 +31,24 @@ const replace = guardedRoute({
   responses: { 200: json(Policy, "the rules as they are now") },
 });
 
+const decide = guardedRoute({
+  method: "get",
+  path: "/v1/policy/decision",
+  description:
+    "What the rules say now: whether one agent may open a session with another, or may offer a capability, and which rule decides. It changes nothing.",
+  access: { permission: "policy:read" },
+  request: { query: PolicyDecisionQuery },
+  refuses: ["agent_not_found"],
+  responses: { 200: json(PolicyDecision, "what is decided, and by which rule") },
+});
+
+/** The question about agents as the rules see them; who is asked about comes first. */
+function questionOf([agent, to]: readonly Party[], capability: string | undefined): PolicyQuestion | undefined {
+  if (agent === undefined) return undefined;
+  if (capability !== undefined) return { action: "offer", agent, capability };
+  return to && { action: "open", from: agent, to };
+}
+
 export function policyRoutes(app: OpenAPIHono<App>): void {
   app.openapi(show, async (c) => {
     const policy = await findPolicy(drizzle(c.env.DB), c.var.principal.account);
@@ -44,5 +63,19 @@ export function policyRoutes(app: OpenAPIHono<App>): void {
     const saved = await savePolicy(db, account, rules, wantedRevision(c), authorOf(c));
     if (saved !== undefined) return c.json({ rules }, 200, etagOf(saved));
     return problem(c, (await findPolicy(db, account)) === undefined ? "account_not_found" : "precondition_failed");
+  });
+
+  app.openapi(decide, async (c) => {
+    const { account } = c.var.principal;
+    const { agent, to, capability } = c.req.valid("query");
+    const names = to === undefined ? [agent] : [agent, to];
+    const db = drizzle(c.env.DB);
+    const known = await Promise.all(names.map((name) => agentExists(db, account, name)));
+    const { rules, parties } = await findParties(db, account, names);
+    const question = questionOf(parties, capability);
+    if (question === undefined || known.includes(false)) return problem(c, "agent_not_found");
+    const place = decidingRule(rules, question) ?? null;
+    const rule = place === null ? null : (rules[place] ?? null);
+    return c.json({ allowed: rule?.effect !== "deny", rule, place }, 200);
   });
 }

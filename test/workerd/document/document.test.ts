@@ -27,6 +27,7 @@ beforeAll(async () => {
   known.agent_id = ["target"];
   known.key_id = [key.id];
   known.account = ["local"];
+  for (const name of ["agent", "to"]) known[name] = ["target", "capable"];
   known["If-Match"] = ["*", '"1"'];
   known.fingerprint = [(await newAgent("with-certificate")).fingerprint];
 });

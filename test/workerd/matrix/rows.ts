@@ -199,6 +199,12 @@ export const rows: Record<string, Row> = {
     ask: () => ({ path: "/v1/capabilities" }),
   },
   "GET /v1/policy": { needs: "policy:read", ok: 200, ask: () => ({ path: "/v1/policy" }) },
+  "GET /v1/policy/decision": {
+    needs: "policy:read",
+    ok: 200,
+    missing: "agent_not_found",
+    ask: ({ agent }) => ({ path: `/v1/policy/decision?agent=${agent.name}&capability=count` }),
+  },
   "PUT /v1/policy": { needs: "policy:write", ok: 200, ask: () => ({ path: "/v1/policy", body: { rules: [] } }) },
   "GET /v1/audit-log": { needs: "audit:read", ok: 200, ask: () => ({ path: "/v1/audit-log" }) },
   // Last: it uses up the token of the one who may.

@@ -109,6 +109,40 @@ describe("PUT /v1/policy", () => {
   });
 });
 
+describe("what is decided", () => {
+  const decision = (query: string) => administer("GET", `/v1/policy/decision?${query}`);
+
+  it("is said before anybody asks, with the rule that decides", async () => {
+    await administer("POST", "/v1/accounts", { account: "local" });
+    await administer("POST", "/v1/agents", { agent_id: "trusting", tags: ["prod"] });
+    await administer("POST", "/v1/agents", { agent_id: "visiting", tags: ["guest"] });
+    const rules = [onOpen("allow", { tag: "prod" }), onOpen("deny", { tag: "guest" }), onOffer("deny", {}, "refund")];
+    await put(rules);
+    for (const [query, place] of [
+      ["agent=trusting&to=visiting", 0],
+      ["agent=visiting&to=trusting", 1],
+      ["agent=visiting&capability=refund", 2],
+      ["agent=visiting&capability=count", null],
+    ] as const) {
+      const rule = place === null ? null : rules[place];
+      expect(await (await decision(query)).json()).toEqual({ allowed: rule?.effect !== "deny", rule, place });
+    }
+    await put([]);
+    expect(await (await decision("agent=visiting&to=trusting")).json()).toEqual({
+      allowed: true,
+      rule: null,
+      place: null,
+    });
+  });
+
+  it("is no guess: agents that are not there, and half a question, are refused", async () => {
+    await expectProblem(await decision("agent=nobody&to=trusting"), "agent_not_found");
+    for (const half of ["", "agent=trusting", "to=visiting", "agent=trusting&to=visiting&capability=count"]) {
+      await expectProblem(await decision(half), "invalid_request");
+    }
+  });
+});
+
 describe("opening a session", () => {
   beforeEach(async () => {
     await administer("POST", "/v1/accounts", { account: "local" });

@@ -143,6 +143,35 @@ const changeStatus = (name: string, status: "active" | "suspended", summary: str
   },
 });
 
+const tag: Command = {
+  name: "agent tag",
+  args: "AGENT [TAG …]",
+  summary: "the marks that the policy's rules go by; those that are not named are taken away",
+  example: "agentworks agent tag summarizer trusted eu",
+  takes: [1, 21],
+  async run(context) {
+    const agent_id = agentOf(context);
+    const tags = context.args.slice(1);
+    const { api } = await context.target();
+    const changed = await api.request("PATCH /v1/agents/{agent_id}", { path: { agent_id }, body: { tags } });
+    context.output.result(changed, () => `${agent_id} has ${changed.tags.join(", ") || "no tags"}.\n`);
+  },
+};
+
+const drain: Command = {
+  name: "agent drain",
+  args: "AGENT",
+  summary: "send an agent to connect anew, as before a deploy; its sessions go on",
+  example: "agentworks agent drain summarizer",
+  takes: [1, 1],
+  async run(context) {
+    const agent_id = agentOf(context);
+    const { api } = await context.target();
+    const drained = await api.request("POST /v1/agents/{agent_id}/drain", { path: { agent_id } });
+    context.output.result(drained, () => `${agent_id} was sent to connect anew: ${drained.closed} connections.\n`);
+  },
+};
+
 const remove: Command = {
   name: "agent delete",
   args: "AGENT --yes",
@@ -209,6 +238,8 @@ export const agentCommands: readonly Command[] = [
   list,
   changeStatus("agent suspend", "suspended", "keep an agent out, and close its connections"),
   changeStatus("agent activate", "active", "let a suspended agent in again"),
+  tag,
+  drain,
   remove,
   token,
   enroll,

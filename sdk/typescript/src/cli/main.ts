@@ -3,17 +3,30 @@
 import { parseArgs } from "node:util";
 import { AgentworksError } from "../error.ts";
 import { sdkVersion } from "../version.ts";
+import { accountCommands } from "./account.ts";
 import { agentCommands } from "./agents.ts";
 import { ask } from "./ask.ts";
 import { type Command, commonHelp, commonOptions, contextOf, type Flags } from "./command.ts";
+import { deadLetterCommands } from "./dead-letters.ts";
 import { keyCommands } from "./keys.ts";
-import { login } from "./login.ts";
+import { loginCommands } from "./login.ts";
 import { Output } from "./output.ts";
+import { policyCommands } from "./policy.ts";
 import { agentRun } from "./run.ts";
 import { sessionCommands } from "./sessions.ts";
 import { CommandFailed, CredentialsMissing, exitCodes, UsageError } from "./usage.ts";
 
-const commands: readonly Command[] = [login, ...agentCommands, agentRun, ask, ...keyCommands, ...sessionCommands];
+const commands: readonly Command[] = [
+  ...loginCommands,
+  ...agentCommands,
+  agentRun,
+  ask,
+  ...keyCommands,
+  ...sessionCommands,
+  ...deadLetterCommands,
+  ...policyCommands,
+  ...accountCommands,
+];
 
 const indent = (lines: readonly string[]) => lines.map((line) => `  ${line}\n`).join("");
 
@@ -82,6 +95,7 @@ function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage;
   if (error instanceof CredentialsMissing) return exitCodes.credentials;
   if (!(error instanceof AgentworksError)) return exitCodes.failed;
+  if (error.reason === "invalid_argument") return exitCodes.usage;
   if (credentialReasons.has(error.reason) || error.reason.startsWith("api_key_")) return exitCodes.credentials;
   return unavailableReasons.has(error.reason) ? exitCodes.unavailable : exitCodes.failed;
 }

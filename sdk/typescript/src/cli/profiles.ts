@@ -24,6 +24,13 @@ export function profilesFile(env: NodeJS.ProcessEnv): string {
   return join(env.XDG_CONFIG_HOME || join(homedir(), ".config"), "agentworks", "profiles.json");
 }
 
+/** What is said of a profile that is not there. */
+export function noProfile(name: string, profiles: Record<string, Profile>): string {
+  const names = Object.keys(profiles).sort();
+  const others = names.length === 0 ? "" : ` There are: ${names.join(", ")}.`;
+  return `There is no profile "${name}": make it by \`agentworks login --profile ${name} --api URL\`.${others}`;
+}
+
 const isProfile = (value: unknown): value is Profile =>
   typeof value === "object" &&
   value !== null &&
@@ -38,13 +45,17 @@ export async function readProfiles(env: NodeJS.ProcessEnv): Promise<Profiles> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
-  } catch {
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code !== "ENOENT") {
+      throw new UsageError(`${file} cannot be read: ${error.message}.`);
+    }
     return { current: defaultProfile, profiles: {} };
   }
   try {
     const { current, profiles } = JSON.parse(text) as Profiles;
     if (typeof current !== "string" || !Object.values(profiles).every(isProfile)) throw new Error("not profiles");
-    return { current, profiles };
+    // Names are the user's: none of them may be found on a prototype.
+    return { current, profiles: Object.assign(Object.create(null), profiles) };
   } catch {
     throw new UsageError(`${file} is damaged: remove it, and run \`agentworks login\` again.`);
   }

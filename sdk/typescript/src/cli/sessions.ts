@@ -1,4 +1,4 @@
-// sessions … and audit: what happens between agents, and who changed what.
+// sessions …: what happens between agents.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionEntry } from "../http/operations.ts";
 import { arg, type Command, count } from "./command.ts";
@@ -107,25 +107,4 @@ const tailLine = ({ updated_at, state, initiator, responder, session_id, reason 
   return `${shortTime(updated_at)}  ${state.padEnd(8)}  ${initiator} → ${responder}  ${session_id}${why}\n`;
 };
 
-const audit: Command = {
-  name: "audit",
-  args: "[--limit N]",
-  summary: "who changed what in the account, the newest first",
-  help: [limitHelp],
-  example: "agentworks audit --limit 20",
-  options: { limit: { type: "string" } },
-  takes: [0, 0],
-  async run(context) {
-    const { api } = await context.target();
-    const listed = api.list("GET /v1/audit-log", { query: { limit: 50 } });
-    const entries = await first(listed, count(context.flags, "limit") ?? 50);
-    context.output.result({ entries }, () =>
-      table(
-        ["TIME (UTC)", "WHO", "DID", "TO", "FROM"],
-        entries.map((one) => [shortTime(one.at), one.actor, one.action, one.target, one.address ?? "-"]),
-      ),
-    );
-  },
-};
-
-export const sessionCommands: readonly Command[] = [list, show, tail, audit];
+export const sessionCommands: readonly Command[] = [list, show, tail];

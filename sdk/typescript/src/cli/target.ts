@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { apiUrl, HttpApi } from "../http/http-api.ts";
-import { readProfiles } from "./profiles.ts";
+import { noProfile, readProfiles } from "./profiles.ts";
 import { CredentialsMissing, UsageError } from "./usage.ts";
 
 export interface TargetOptions {
@@ -76,9 +76,7 @@ export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv)
   if (options.profile !== undefined) {
     const profile = profiles[options.profile];
     if (profile === undefined) {
-      throw new UsageError(
-        `There is no profile "${options.profile}": make it by \`agentworks login --profile ${options.profile}\`.`,
-      );
+      throw new UsageError(noProfile(options.profile, profiles));
     }
     return of(profile.api, envKey ?? profile.key);
   }

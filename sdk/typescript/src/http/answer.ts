@@ -59,7 +59,11 @@ export function unansweredError(origin: string, thrown: unknown): HttpFailure {
   const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
   const told = code === "" ? "" : ` (${code})`;
   const error = isUntrusted(code)
-    ? clientError("broker_untrusted", `The certificate of ${origin} cannot be verified${told}.`, { cause })
+    ? clientError(
+        "broker_untrusted",
+        `${origin} is not proven by TLS${told}. For a CA of your own set NODE_EXTRA_CA_CERTS.`,
+        { cause },
+      )
     : clientError("connection_failed", `The API at ${origin} does not answer${told}.`, { cause });
   return { error, status: undefined, unprocessed: false };
 }

@@ -284,6 +284,52 @@ export interface Policy {
   rules: Rule[];
 }
 
+export interface PolicyDecision {
+  allowed: boolean;
+  /** the first that fits; null: none does, and so it is allowed */
+  rule:
+    | {
+        effect: "allow" | "deny";
+        /** opening a session */
+        action: "open";
+        /** who opens */
+        from?:
+          | {
+              agent: string;
+            }
+          | {
+              tag: string;
+            }
+          | {
+              capability: string;
+            }
+          | Record<string, never>;
+        /** with whom */
+        to?:
+          | {
+              agent: string;
+            }
+          | {
+              tag: string;
+            }
+          | {
+              capability: string;
+            }
+          | Record<string, never>;
+      }
+    | {
+        effect: "allow" | "deny";
+        /** announcing a capability, and being found by it */
+        action: "offer";
+        agent?: Selector;
+        /** left out: any */
+        capability?: string;
+      }
+    | null;
+  /** its place among the rules, from 0 */
+  place: number | null;
+}
+
 export interface Redrive {
   /** an active session between the same two agents */
   session_id: string;
@@ -834,6 +880,22 @@ export interface Operations {
       ifMatch?: string | undefined;
     };
     answer: Policy;
+  };
+  /** What the rules say now: whether one agent may open a session with another, or may offer a capability, and which rule decides. It changes nothing. Needs `policy:read`. */
+  "GET /v1/policy/decision": {
+    takes: {
+      query: {
+        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        account?: string | undefined;
+        /** who opens a session, or offers a capability */
+        agent: string;
+        /** with whom it opens one */
+        to?: string | undefined;
+        /** what it offers */
+        capability?: string | undefined;
+      };
+    };
+    answer: PolicyDecision;
   };
   /** Every change of the control plane in the account, the newest first: who, what, when, from where. Needs `audit:read`. */
   "GET /v1/audit-log": {
