@@ -241,10 +241,12 @@ describe("connect({ renew: true })", () => {
     expect((await pairIn(options)).cert).toBe(fresh.cert);
   });
 
-  test("needs files, and says so", async () => {
+  test("needs files and reconnects, and says so", async () => {
     const { url, certFile, keyFile, caFile } = await shortLived("inline", 60_000);
     const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
     expect(await reasonOf(connect({ url, cert, key, caFile, renew: true }))).toBe("invalid_argument");
+    const never = connect({ url, certFile, keyFile, caFile, renew: true, reconnect: false });
+    expect(await reasonOf(never)).toBe("invalid_argument");
   });
 });
 

@@ -113,6 +113,10 @@ async def connect(
     when ``timeout_ms`` passed.
     """
     bounds = Backoff() if reconnect is True else None if reconnect is False else reconnect
+    if renew and bounds is None:
+        raise client_error(
+            "invalid_argument", "`renew` makes the connection anew with each certificate: leave `reconnect` on."
+        )
     parsed = _connect_url(url)
     files = _settled(certificate, key, key_password) if renew else None
     credentials = Credentials(certificate, key, ca, key_password)

@@ -203,7 +203,11 @@ class Connecting(_Renewing):
     async def test_it_needs_files_and_the_package_cryptography_and_says_so(self) -> None:
         options = self.short_lived("inline", 60)
         pair = _pair_in(options)
-        texts: List[Dict[str, Any]] = [{"certificate": pair.certificate}, {"key": pair.key.encode()}]
+        texts: List[Dict[str, Any]] = [
+            {"certificate": pair.certificate},
+            {"key": pair.key.encode()},
+            {"reconnect": False},
+        ]
         for more in texts:
             self.assertEqual(await reason_of(self.dialled({**options, **more, "renew": True})), "invalid_argument")
         program = (

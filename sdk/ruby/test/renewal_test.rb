@@ -128,7 +128,7 @@ class RenewalTest < AgentTest
   def test_it_needs_files_and_says_so
     options = short_lived('inline', 60)
     pair = pair_in(options)
-    [{ certificate: pair.certificate }, { key: pair.key }, { key: key_of(pair.key) }].each do |more|
+    [{ certificate: pair.certificate }, { key: pair.key }, { key: key_of(pair.key) }, { reconnect: false }].each do |more|
       assert_equal(:invalid_argument, reason_of { connected(**options, **more, renew: true) })
     end
   end

@@ -25,10 +25,23 @@ function connectUrl(url: string): URL {
 }
 
 /** The files that are renewed, where that is wanted. */
-function renewableFiles({ renew = false, certFile, keyFile, cert, key }: ConnectOptions): IdentityFiles | undefined {
+function renewableFiles({
+  renew = false,
+  reconnect,
+  certFile,
+  keyFile,
+  cert,
+  key,
+}: ConnectOptions): IdentityFiles | undefined {
   if (!renew) return undefined;
   if (certFile === undefined || keyFile === undefined || cert !== undefined || key !== undefined) {
     throw clientError("invalid_argument", "Give `certFile` and `keyFile`: `renew` writes the new certificate there.");
+  }
+  if (reconnect === false) {
+    throw clientError(
+      "invalid_argument",
+      "`renew` makes the connection anew with each certificate: leave `reconnect` on.",
+    );
   }
   return { certFile, keyFile };
 }

@@ -74,6 +74,10 @@ module Agentworks
       uri = uri_of(url)
       random = -> { rand }
       renewal = files && Certificates::Renewal.new(uri, files, credentials, random)
+      if files && reconnect == false
+        raise Errors.client(:invalid_argument, '`renew:` makes the connection anew with each certificate: leave `reconnect:` on.')
+      end
+
       AgentSetup.new(
         uri: uri, credentials: credentials, timing: timing, reconnect: backoff_of(reconnect), direct: direct, recover: recover,
         accept: accept, journal: journal && Journal.new(journal.to_s), random: random, renewal: renewal
