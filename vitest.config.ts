@@ -37,6 +37,8 @@ export default defineConfig({
               bindings: {
                 ADMIN_TOKEN: "test-admin-token",
                 AGENTS_URL: "wss://agents.example",
+                AUTH_SECRET: "a secret of the tests, of more than 32 characters",
+                API_URL: "https://broker.example",
                 ...(await testCa()),
                 TEST_MIGRATIONS: await readD1Migrations("./schema/migrations"),
               },

@@ -29,6 +29,24 @@ export const bounds = {
   enrolmentSecondsMin: 60,
   enrolmentSecondsDefault: 3600,
   enrolmentSecondsMax: 86_400,
+  /** People. An e-mail address (RFC 5321), and passwords: short ones are guessed, long ones cost nothing more. */
+  emailCharsMax: 254,
+  passwordCharsMin: 12,
+  passwordCharsMax: 128,
+  /** A sign-in lasts so long after its last use; a use is noted at most so often. */
+  signInSeconds: 7 * 86_400,
+  signInNotedEverySeconds: 86_400,
+  signInLinkSeconds: 600,
+  /** Attempts to prove who one is, within one window: of one address, and for one e-mail address. */
+  attemptsWindowMs: 600_000,
+  attemptsByAddressMax: 30,
+  attemptsByEmailMax: 10,
+  invitationDays: 7,
+  /** Members of an account, with the invitations that are open; and accounts that one person owns. */
+  membersMax: 500,
+  accountsOwnedMax: 10,
+  membersPageMax: 100,
+  membersPageDefault: 50,
   auditPageMax: 100,
   auditPageDefault: 50,
   apiKeysPageMax: 100,

@@ -13,7 +13,10 @@ export const Account = z
   .meta({ id: "Account" });
 
 export const CreateAccount = z
-  .strictObject({ account: AccountId, name: Name.optional().describe("left out: the same as `account`") })
+  .strictObject({
+    account: AccountId.optional().describe("the operator's choice; left out, and for people, it is made of dice"),
+    name: Name.optional().describe("left out: the same as `account`"),
+  })
   .meta({ id: "CreateAccount" });
 
 export const ChangeAccount = z

@@ -4,6 +4,8 @@
 export const scopes = [
   "account:read",
   "account:write",
+  "members:read",
+  "members:write",
   "keys:read",
   "keys:write",
   "agents:read",
@@ -19,12 +21,15 @@ export const scopes = [
 ] as const;
 export type Scope = (typeof scopes)[number];
 
-/** What a route needs. `accounts:write`, making and suspending accounts, is the operator's alone: no scope gives it. */
-export type Permission = Scope | "accounts:write";
+/** The operator's alone, which no scope gives: making and suspending accounts, and links that sign people in. */
+export const operatorPermissions = ["accounts:write", "sign-in-links:write"] as const;
 
-export const everyPermission: ReadonlySet<Permission> = new Set<Permission>([...scopes, "accounts:write"]);
+/** What a route needs. */
+export type Permission = Scope | (typeof operatorPermissions)[number];
 
-/** Looks, and changes nothing. Neither keys nor the audit log: both tell about people. */
+export const everyPermission: ReadonlySet<Permission> = new Set<Permission>([...scopes, ...operatorPermissions]);
+
+/** Looks, and changes nothing. Neither members nor keys nor the audit log: they tell about people. */
 const viewer: readonly Scope[] = [
   "account:read",
   "agents:read",
@@ -39,6 +44,7 @@ export const roles = {
   viewer,
   developer: [
     ...viewer,
+    "members:read",
     "keys:read",
     "keys:write",
     "agents:write",
@@ -49,3 +55,4 @@ export const roles = {
   owner: scopes,
 } as const satisfies Record<string, readonly Scope[]>;
 export type Role = keyof typeof roles;
+export const roleNames = ["owner", "developer", "viewer"] as const satisfies readonly Role[];

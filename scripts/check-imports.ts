@@ -48,7 +48,16 @@ const laws: readonly Law[] = [
     // package.json: GET /health says the version.
     folders: ["schema", "x509", "protocol/wire", "package.json"],
     types: ["durable-objects"],
-    packages: ["cloudflare:", "node:", "hono", "@hono/zod-openapi", "zod", "drizzle-orm", "@peculiar/x509"],
+    packages: [
+      "cloudflare:",
+      "node:",
+      "hono",
+      "@hono/zod-openapi",
+      "zod",
+      "drizzle-orm",
+      "better-auth",
+      "@peculiar/x509",
+    ],
     instead: "reach an object through its RPC type (import type), and the protocol's sessions through an object",
   },
   {

@@ -16,9 +16,14 @@ import { certificateRoutes } from "./routes/certificates.ts";
 import { registerDescriptions } from "./routes/description.ts";
 import { enrolmentRoutes } from "./routes/enrolments.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { invitationRoutes } from "./routes/invitations.ts";
 import { issuingRoutes } from "./routes/issuing.ts";
+import { memberRoutes } from "./routes/members.ts";
+import { personRoutes } from "./routes/person.ts";
 import { policyRoutes } from "./routes/policy.ts";
+import { registerSchemes } from "./routes/route.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
+import { signInRoutes } from "./routes/sign-in.ts";
 import { upgradeRoutes } from "./routes/upgrades.ts";
 import { version } from "./version.ts";
 
@@ -50,11 +55,13 @@ export function createApp(): OpenAPIHono<App> {
   capabilityRoutes(app);
   policyRoutes(app);
   auditRoutes(app);
+  signInRoutes(app);
+  personRoutes(app);
+  memberRoutes(app);
+  invitationRoutes(app);
 
   registerDescriptions(app);
-  app.openAPIRegistry.registerComponent("securitySchemes", "clientCertificate", { type: "mutualTLS" });
-  app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", { type: "http", scheme: "bearer" });
-  app.openAPIRegistry.registerComponent("securitySchemes", "enrolmentToken", { type: "http", scheme: "bearer" });
+  registerSchemes(app);
   // Not by `app.doc31`, which answers its own failure with the bare error.
   const document = () => app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "agentworks", version } });
   app.get("/v1/openapi.json", (c) => c.json(document()));

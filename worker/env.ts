@@ -8,6 +8,10 @@ export interface Env extends ObjectEnv {
   EDGE_SECRET?: string;
   /** The operator's credential. When not set, there is no operator. */
   ADMIN_TOKEN?: string;
+  /** Signs the cookies of people, 32 characters at least. When not set, or shorter, nobody can sign in. */
+  AUTH_SECRET?: string;
+  /** Where people and programs ask, `https://…`: links that are handed out begin with it. */
+  API_URL?: string;
   /** Where agents connect, `wss://…`: told to whoever gets a certificate. */
   AGENTS_URL?: string;
   /** The development CA, PEM: with both the Worker issues certificates itself, and agents trust the broker by the same CA. */

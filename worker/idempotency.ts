@@ -9,6 +9,7 @@ import { answerClaim, claimKey, dropClaim } from "../schema/registry.ts";
 import type { App } from "./env.ts";
 import { hashSecret } from "./identity/bearer.ts";
 import { seal, unseal } from "./identity/seal.ts";
+import { sentCookie } from "./identity/sign-in.ts";
 import { problem } from "./problem.ts";
 
 const shape = new RegExp(`^[\\x21-\\x7e]{1,${bounds.idempotencyKeyCharsMax}}$`);
@@ -30,7 +31,7 @@ export async function idempotently(c: Context<App>, key: string, next: Next): Pr
   const request = await hashSecret(JSON.stringify([method, pathname, search, await c.req.text()]));
   const claim = { account, actor, key, request, at: Date.now() };
   const salt = JSON.stringify([account, actor, key]);
-  const credential = headers.get("Authorization") ?? "";
+  const credential = headers.get("Authorization") ?? sentCookie(headers) ?? "";
 
   const held = await claimKey(db, claim);
   if (held === undefined) {

@@ -8,6 +8,7 @@ import { bounds } from "../schema/bounds.ts";
 import type { App } from "./env.ts";
 import { hashSecret } from "./identity/bearer.ts";
 import { bearerOf, provesAdmin } from "./identity/secrets.ts";
+import { sentCookie } from "./identity/sign-in.ts";
 import { addressObject } from "./objects.ts";
 import { problem } from "./problem.ts";
 import { showAllowance } from "./rate-limit.ts";
@@ -42,8 +43,8 @@ class Remembered<Value> {
 const refused = new Remembered<Allowance>(bounds.addressesMax);
 const known = new Remembered<true>(bounds.knownCredentialsMax);
 
-/** What came without an address has one in common; nobody who comes by Cloudflare or the edge does. */
-const addressOf = (headers: Headers): string => networkOf(headers.get("CF-Connecting-IP") ?? "");
+/** Where a request comes from. What came without an address has one in common; nobody who comes by Cloudflare or the edge does. */
+export const addressOf = (headers: Headers): string => networkOf(headers.get("CF-Connecting-IP") ?? "");
 
 /** Whom an address stands for: an IPv4 address, or the /64 that one customer has of IPv6. */
 export function networkOf(address: string): string {
@@ -61,7 +62,10 @@ function credentialOf({ headers, cf }: Request): Promise<string> {
   const tls = typeof cf === "object" && cf !== null && "tlsClientAuth" in cf ? cf.tlsClientAuth : undefined;
   const certificate =
     typeof tls === "object" && tls !== null && "certFingerprintSHA256" in tls ? tls.certFingerprintSHA256 : "";
-  return hashSecret(headers.get("Authorization") ?? `certificate ${certificate}`);
+  const cookie = sentCookie(headers);
+  const proof =
+    headers.get("Authorization") ?? (cookie === undefined ? `certificate ${certificate}` : `cookie ${cookie}`);
+  return hashSecret(proof);
 }
 
 /** Proving the operator asks nobody. */

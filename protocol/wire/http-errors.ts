@@ -42,7 +42,7 @@ export const httpErrors = {
   agent_suspended: request("permission_denied", "The agent or its account is suspended."),
   credentials_required: request(
     "unauthenticated",
-    "Send `Authorization: Bearer <API key>`, or, where agents may ask, connect with a client certificate.",
+    "Send `Authorization: Bearer <API key>`, or sign in, or, where agents may ask, connect with a client certificate.",
   ),
   credentials_invalid: request(
     "unauthenticated",
@@ -54,6 +54,45 @@ export const httpErrors = {
   permission_denied: request(
     "permission_denied",
     "The credential is good and does not allow this; `permission` says what is missing. Use one that has it.",
+  ),
+
+  // --- people
+  sign_in_unavailable: request(
+    "failed_precondition",
+    "This broker signs nobody in: its `AUTH_SECRET` is not set, or shorter than 32 characters. API keys work.",
+  ),
+  sign_in_refused: request("unauthenticated", "The e-mail address and the password do not fit together."),
+  sign_in_ended: request("unauthenticated", "You are not signed in any more: it expired, or was ended. Sign in again."),
+  sign_in_link_invalid: request(
+    "unauthenticated",
+    "The link is unknown, expired or used already. Ask for a new one; `npm start` prints one at each start.",
+  ),
+  too_many_attempts: request("resource_exhausted", "Too many attempts to sign in. Try again after `Retry-After`.", {
+    retryable: true,
+  }),
+  origin_refused: request(
+    "permission_denied",
+    "A change by somebody who is signed in must come from a page of this broker: its `Origin` is another one, or missing.",
+  ),
+  person_exists: request("already_exists", "Somebody has signed up with that e-mail address: sign in."),
+  password_refused: request("failed_precondition", "The current password is another one."),
+  account_required: request(
+    "failed_precondition",
+    "You have chosen no account. Name one by `?account=`, make one (POST /v1/accounts), or accept an invitation.",
+    { status: 403 },
+  ),
+  member_not_found: request("not_found", "The account has no such member."),
+  member_exists: request("already_exists", "That person is a member already."),
+  last_owner: request("failed_precondition", "An account keeps one owner at least. Make somebody else an owner first."),
+  too_many_members: request(
+    "resource_exhausted",
+    "The account has 500 members and open invitations. Remove those that nobody needs.",
+  ),
+  too_many_accounts: request("resource_exhausted", "You own 10 accounts. Hand one over first."),
+  invitation_not_found: request("not_found", "No open invitation of that id."),
+  invitation_invalid: request(
+    "not_found",
+    "The invitation is unknown, expired, used already, or for somebody else. Ask for a new one.",
   ),
 
   // --- the rest

@@ -2,7 +2,10 @@
 declare namespace Cloudflare {
   interface Env
     extends Required<
-      Pick<import("../../worker/env.ts").Env, "ADMIN_TOKEN" | "AGENTS_URL" | "CA_CERTIFICATE" | "CA_KEY">
+      Pick<
+        import("../../worker/env.ts").Env,
+        "ADMIN_TOKEN" | "AGENTS_URL" | "AUTH_SECRET" | "API_URL" | "CA_CERTIFICATE" | "CA_KEY"
+      >
     > {
     DB: D1Database;
     ACCOUNTS: import("../../worker/env.ts").Env["ACCOUNTS"];

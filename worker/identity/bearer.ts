@@ -15,6 +15,10 @@ const base64url = (bytes: Uint8Array): string =>
     .replaceAll("/", "_")
     .replaceAll("=", "");
 
+/** 80 bits of dice, 16 of a–z and 2–7: the ids of what is made here. */
+export const mintId = (): string =>
+  [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => alphabet[byte & 31]).join("");
+
 /** One kind of credential: how it is read, shown and made. */
 export function credentialForm(kind: string) {
   const shape = new RegExp(`^${kind}_([a-z2-7]{16})_([A-Za-z0-9_-]{43})$`);
@@ -29,7 +33,7 @@ export function credentialForm(kind: string) {
     },
     /** A new one: 80 bits of id, 256 bits of secret. */
     mint(): ReadCredential & { text: string } {
-      const id = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => alphabet[byte & 31]).join("");
+      const id = mintId();
       const secret = base64url(crypto.getRandomValues(new Uint8Array(32)));
       return { id, secret, text: `${prefix(id)}${secret}` };
     },
@@ -40,6 +44,9 @@ export function credentialForm(kind: string) {
 export const apiKeyForm = credentialForm("aw");
 /** For machines without an API key: one certificate for one agent, once. */
 export const enrolmentTokenForm = credentialForm("awe");
+
+/** For people: a membership in one account, once. */
+export const invitationForm = credentialForm("awi");
 
 /** SHA-256 of a secret, 64 lower-case hex digits. The secret has 256 bits of dice: it needs neither salt nor a slow hash. */
 export async function hashSecret(secret: string): Promise<string> {

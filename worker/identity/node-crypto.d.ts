@@ -1,4 +1,4 @@
-// The one class of node:crypto that the Worker uses, as workerd has it under `nodejs_compat`. All of @types/node would put Node's
+// What of node:crypto the Worker uses, as workerd has it under `nodejs_compat`. All of @types/node would put Node's
 // globals, which are not those of workerd, into the Worker's types.
 declare module "node:crypto" {
   export class X509Certificate {
@@ -12,4 +12,13 @@ declare module "node:crypto" {
     readonly validFrom: string;
     readonly validTo: string;
   }
+
+  /** `maxmem` in bytes. */
+  export function scrypt(
+    password: string,
+    salt: string,
+    keyBytes: number,
+    options: { N: number; r: number; p: number; maxmem: number },
+    callback: (error: Error | null, key: Uint8Array) => void,
+  ): void;
 }

@@ -1,16 +1,27 @@
-// Who asks over HTTP, and what that one may: by a bearer credential where one is sent, else by the client certificate.
+// Who asks over HTTP, and what that one may: by a bearer credential where one is sent, else by the cookie of a sign-in, else by the
+// client certificate.
 import { drizzle } from "drizzle-orm/d1";
 import type { ErrorReason } from "../../protocol/wire/errors.ts";
 import { bounds } from "../../schema/bounds.ts";
 import { AccountId, defaultAccount } from "../../schema/http.ts";
-import { everyPermission, type Permission } from "../../schema/permissions.ts";
-import { type ApiKeyRecord, findApiKey, findEnrolmentToken, touchApiKey } from "../../schema/registry.ts";
+import { everyPermission, type Permission, type Role, roles } from "../../schema/permissions.ts";
+import {
+  type ApiKeyRecord,
+  findApiKey,
+  findEnrolmentToken,
+  findMembership,
+  touchApiKey,
+} from "../../schema/registry.ts";
 import { apiKeyForm, enrolmentTokenForm, hashSecret, type ReadCredential } from "./bearer.ts";
 import { type Identity, identify } from "./identity.ts";
 import { bearerOf, equalInConstantTime, provesAdmin } from "./secrets.ts";
+import type { SignedIn } from "./sign-in.ts";
 
 interface Anyone {
-  /** The account that is asked about: the principal's own; of the operator, the one that it names. */
+  /**
+   * The account that is asked about: the principal's own; of the operator and of members, the one that they name. A person that asks
+   * about no account has its actor here: what is kept by account is kept by person then.
+   */
   account: string;
   /** For the audit log. */
   actor: string;
@@ -23,17 +34,31 @@ export type KeyPrincipal = Anyone & { kind: "key"; id: string };
 export type OperatorPrincipal = Anyone & { kind: "operator" };
 /** A machine that has nothing but a token: it may enrol as that agent, once, and nothing else. `used`: it has, and may ask for the answer again. */
 export type EnrolmentPrincipal = Anyone & { kind: "enrolment"; id: string; agent: string; used: boolean };
-export type Principal = AgentPrincipal | KeyPrincipal | OperatorPrincipal | EnrolmentPrincipal;
+/** A person that is signed in, in one of that one's accounts. */
+export type MemberPrincipal = Anyone & { kind: "member"; signedIn: SignedIn; role: Role };
+/** The same where no account is asked about: by routes that are about the person. */
+export type PersonPrincipal = Anyone & { kind: "person"; signedIn: SignedIn };
+export type Principal =
+  | AgentPrincipal
+  | KeyPrincipal
+  | OperatorPrincipal
+  | EnrolmentPrincipal
+  | MemberPrincipal
+  | PersonPrincipal;
 
 /** What of a request tells who asks. */
 export interface Asking {
   authorization: string | null;
   /** `request.cf`. */
   cf: unknown;
-  /** `?account=`: the operator's choice. */
+  /** `?account=`: the operator's choice, and that of people who are in several. */
   account: string | undefined;
   /** It asks to enrol: all that a used token is still good for. */
   enrols: boolean;
+  /** Reads the cookie; undefined where none was sent. */
+  signIn: (() => Promise<SignedIn | undefined>) | undefined;
+  /** The route is about the person, and no account. */
+  aboutPerson: boolean;
 }
 
 export interface Trust {
@@ -52,11 +77,16 @@ const presentsCertificate = (cf: unknown): boolean => {
 };
 
 /**
- * Who asks, or why that is nobody. One D1 query at most, and none for a credential whose form is wrong. Where a credential is
- * sent it alone counts: a wrong one is not made good by a certificate.
+ * Who asks, or why that is nobody. One D1 query at most, three for a cookie, and none for a credential whose form is wrong. Where a
+ * credential is sent it alone counts: a wrong one is not made good by a certificate.
  */
 export async function authenticate(asking: Asking, trust: Trust): Promise<Principal | ErrorReason> {
   if (asking.authorization !== null) return byBearer(asking.authorization, asking, trust);
+  if (asking.signIn !== undefined) {
+    const signedIn = await asking.signIn();
+    if (signedIn === undefined) return "sign_in_ended";
+    return asking.aboutPerson ? personPrincipal(signedIn) : memberPrincipal(signedIn, asking.account, trust);
+  }
   if (!presentsCertificate(asking.cf)) return "credentials_required";
   const identity = await identify(asking.cf, trust.db, trust.now);
   return typeof identity === "string" ? identity : agentPrincipal(identity);
@@ -70,6 +100,28 @@ const agentPrincipal = ({ account, agent, fingerprint }: Identity): AgentPrincip
   actor: `agent:${agent}`,
   permissions: none,
 });
+
+const actorOf = ({ person }: SignedIn) => `person:${person}`;
+
+function personPrincipal(signedIn: SignedIn): PersonPrincipal {
+  const actor = actorOf(signedIn);
+  return { kind: "person", account: actor, actor, signedIn, permissions: none };
+}
+
+/** Of an account where the person is nothing, that one learns nothing: as of one that is not there. */
+async function memberPrincipal(
+  signedIn: SignedIn,
+  named: string | undefined,
+  { db }: Trust,
+): Promise<MemberPrincipal | ErrorReason> {
+  const wanted = named ?? signedIn.account;
+  const found = wanted === undefined ? undefined : await findMembership(drizzle(db), signedIn.person, wanted);
+  if (found === undefined) return named === undefined ? "account_required" : "account_not_found";
+  const { account, role, status } = found;
+  if (status !== "active") return "account_suspended";
+  const permissions = new Set<Permission>(roles[role]);
+  return { kind: "member", account, actor: actorOf(signedIn), signedIn, role, permissions };
+}
 
 async function byBearer(
   authorization: string,

@@ -1,4 +1,4 @@
-// Accounts: one looks at its own and renames it; the operator makes and suspends them.
+// Accounts: one looks at its own and renames it; people make theirs; the operator makes any, and suspends them.
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { drizzle } from "drizzle-orm/d1";
 import type { z } from "zod";
@@ -9,10 +9,12 @@ import {
   changeAccount,
   connectedAgents,
   createAccount,
+  createOwnAccount,
   findAccount,
 } from "../../schema/registry.ts";
 import type { App, Env } from "../env.ts";
 import { etagOf, wantedRevision } from "../etag.ts";
+import { mintId } from "../identity/bearer.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { agentObject } from "../objects.ts";
 import { problem } from "../problem.ts";
@@ -43,11 +45,12 @@ const change = guardedRoute({
 const create = guardedRoute({
   method: "post",
   path: "/v1/accounts",
-  description: "Makes an account.",
-  access: { permission: "accounts:write" },
+  description:
+    "Makes an account. Whoever is signed in is its owner, and asks about it from now on; names are the operator's to choose, since choosing one tells whether it is taken.",
+  access: { permission: "accounts:write", people: true },
   request: { body: { required: true, content: { "application/json": { schema: CreateAccount } } } },
   tagged: true,
-  refuses: ["account_exists"],
+  refuses: ["account_exists", "too_many_accounts"],
   responses: { 201: json(Account, "the account") },
 });
 
@@ -106,8 +109,17 @@ export function accountRoutes(app: OpenAPIHono<App>): void {
   });
 
   app.openapi(create, async (c) => {
-    const { account: id, name = id } = c.req.valid("json");
-    const account = await createAccount(drizzle(c.env.DB), id, name, authorOf(c));
+    const { account: chosen, name } = c.req.valid("json");
+    const { principal } = c.var;
+    const db = drizzle(c.env.DB);
+    const id = chosen ?? mintId();
+    if (principal.kind === "person") {
+      if (chosen !== undefined) return problem(c, "permission_denied", { permission: "accounts:write" });
+      const { person, signIn } = principal.signedIn;
+      const own = await createOwnAccount(db, { id, name: name ?? id, person, signIn }, authorOf(c));
+      return own === undefined ? problem(c, "too_many_accounts") : c.json(shown(own), 201, etagOf(own.revision));
+    }
+    const account = await createAccount(db, id, name ?? id, authorOf(c));
     return account === undefined ? problem(c, "account_exists") : c.json(shown(account), 201, etagOf(account.revision));
   });
 }

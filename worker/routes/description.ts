@@ -42,8 +42,11 @@ export const guardRefusals: readonly ErrorReason[] = [
   "api_key_expired",
   "api_key_revoked",
   "enrolment_token_invalid",
+  "sign_in_ended",
+  "origin_refused",
   ...certificateRefusals,
   "account_suspended",
+  "account_required",
   "permission_denied",
   "account_not_found",
   "too_many_requests",
@@ -53,7 +56,8 @@ const parameters = {
   account: {
     name: "account",
     in: "query",
-    description: "The account that is asked about: the operator's choice. For everybody else there is only their own.",
+    description:
+      "The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own.",
     schema: { type: "string", pattern: z.toJSONSchema(AccountId).pattern ?? "" },
   },
   "If-Match": {
@@ -77,7 +81,7 @@ const headers = {
   "RateLimit-Remaining": { description: "How many of them are left.", schema: { type: "integer" } },
   "RateLimit-Reset": { description: "Seconds until all are there again.", schema: { type: "integer" } },
   "Retry-After": {
-    description: "Seconds; with `too_many_requests`, `issuer_unavailable`.",
+    description: "Seconds; with `too_many_requests`, `too_many_attempts`, `issuer_unavailable`.",
     schema: { type: "integer" },
   },
   "Idempotency-Replayed": {
@@ -111,8 +115,8 @@ const unrepeated: ReadonlySet<number> = new Set([401, 413]);
 const refusesStrangers: ReadonlySet<number> = new Set([403, 429]);
 
 /** Refusals that come with the method and the shapes of a route. */
-function inherent({ method, request, tagged }: Described): ErrorReason[] {
-  const repeats = method === "post";
+function inherent({ method, request, tagged }: Described, guarded: boolean): ErrorReason[] {
+  const repeats = guarded && method === "post";
   return [
     "edge_required",
     ...(request !== undefined || repeats ? (["invalid_request"] as const) : []),
@@ -133,7 +137,7 @@ function headersOf({ method, tagged }: Described, guarded: boolean, status: numb
       ? (["Idempotency-Replayed"] as const)
       : []),
     ...(status === 429 || status === 503 ? (["Retry-After"] as const) : []),
-    ...(guarded && status === 401 ? (["WWW-Authenticate"] as const) : []),
+    ...(status === 401 ? (["WWW-Authenticate"] as const) : []),
   ]);
 }
 
@@ -171,7 +175,7 @@ export function describe(route: Described, by: readonly ErrorReason[], guard: Gu
     status,
     { ...response, ...headersOf(route, guarded, Number(status)) },
   ]);
-  const reasons = new Set([...by, ...(route.refuses ?? []), ...inherent(route)]);
+  const reasons = new Set([...by, ...(route.refuses ?? []), ...inherent(route, guarded)]);
   return {
     ...takes([
       ...(guard?.account ? (["account"] as const) : []),

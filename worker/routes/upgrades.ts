@@ -10,7 +10,7 @@ import { agentObject, sessionObject, upgradeRequest } from "../objects.ts";
 import { problem } from "../problem.ts";
 import { guardRefusals, identityRefusals } from "./description.ts";
 import { json } from "./responses.ts";
-import { describedRoute } from "./route.ts";
+import { describedRoute, securityOf } from "./route.ts";
 import { showSession } from "./sessions.ts";
 
 export const subprotocol = "agentworks.v1";
@@ -43,14 +43,13 @@ const unlessUpgrade = createMiddleware<App>(async (c, next) => {
 });
 
 const responses = { 101: { description: `a WebSocket that speaks ${subprotocol}` } };
-const security = [{ clientCertificate: [] }];
 
 const connect = describedRoute(
   {
     method: "get",
     path: "/v1/connect",
     description: "The connection of an agent: all of its sessions. See PROTOCOL.",
-    security,
+    security: [{ clientCertificate: [] }],
     refuses: ["subprotocol_required"],
     responses,
   },
@@ -63,8 +62,7 @@ const direct = describedRoute(
     path: "/v1/sessions/{session_id}",
     description:
       "A session: its state, as exactly as the session itself knows it. With an `Upgrade`, an agent's direct connection to it: see PROTOCOL.",
-    security: [{ apiKey: [] }, ...security],
-    "x-permission": access.permission,
+    ...securityOf(access),
     request: { params: z.object({ session_id: Uuid }) },
     refuses: ["session_unknown", "subprotocol_required"],
     responses: { 200: json(Session, "the session, where no `Upgrade` was asked for"), ...responses },

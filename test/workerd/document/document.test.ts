@@ -1,11 +1,13 @@
 // The document is true: whatever is asked, no answer but those that it describes, and never a failure. Requests are generated out
-// of it: such as fit, and such as do not; asked by the operator, by an agent, and by nobody.
+// of it: such as fit, and such as do not; asked by the operator, by an agent, by somebody who is signed in, and by nobody.
 import { env, exports } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Problem } from "../../../schema/http.ts";
+import { signInCookie } from "../../../worker/identity/auth.ts";
 import { makeWorld } from "../matrix/world.ts";
 import { Agent, plain } from "../objects/agents.ts";
+import { type Browser, newMember } from "../people/browser.ts";
 import { administer, newAgent, origin, somewhere } from "../worker/fixtures.ts";
 import { checkOf, headersOf, type Operation, operations } from "./document.ts";
 import { type Generated, type Known, requests } from "./requests.ts";
@@ -38,9 +40,18 @@ beforeEach(async () => {
   await administer("POST", "/v1/agents", { agent_id: "target" });
 });
 
+/** Somebody who owns the account, and is signed in. */
+let owner: Browser;
+beforeAll(async () => {
+  owner = await newMember("owner");
+  const viewer = await newMember("viewer");
+  known.person_id = [viewer.id];
+});
+
 const askers = {
   operator: { headers: { Authorization: `Bearer ${env.ADMIN_TOKEN}` } },
   agent: { headers: {} },
+  person: { headers: { Origin: origin } },
   nobody: { headers: {} },
 };
 type Asker = keyof typeof askers;
@@ -48,6 +59,7 @@ type Asker = keyof typeof askers;
 function send({ method }: Operation, { path, body, type, ...sent }: Generated, asker: Asker): Promise<Response> {
   const headers = new Headers({ ...sent.headers, ...askers[asker].headers, ...somewhere() });
   if (body !== undefined) headers.set("Content-Type", type);
+  if (asker === "person") headers.set("Cookie", `${signInCookie}=${owner.cookie}`);
   return exports.default.fetch(
     new Request(`${origin}${path}`, {
       method,
@@ -107,15 +119,17 @@ async function expectDescribed(operation: Operation, request: Generated, asker: 
   return status;
 }
 
-/** The upgrades answer over sockets: they have tests of their own. */
-const overHttp = operations.filter(({ path }) => path !== "/v1/connect");
+/** The upgrades answer over sockets, and a link by leading on: they have tests of their own. */
+const overHttp = operations.filter(({ path }) => path !== "/v1/connect" && path !== "/v1/auth/link");
 
 describe.each(overHttp.map((operation) => [operation.name, operation] as const))("%s", (_, operation) => {
   const byWhom: Asker[] = operation.schemes.includes("clientCertificate")
     ? ["operator", "agent"]
     : operation.schemes.includes("apiKey")
       ? ["operator"]
-      : ["nobody"];
+      : operation.schemes.includes("signIn")
+        ? ["person"]
+        : ["nobody"];
 
   it("answers what fits as the document says", async () => {
     const statuses = new Set<number>();
@@ -153,16 +167,16 @@ describe("what every operation says of itself", () => {
     for (const [status, { content }] of Object.entries(responses)) {
       if (Number(status) >= 400) expect(Object.keys(content ?? {})).toEqual(["application/problem+json"]);
     }
-    const guarded = schemes.includes("apiKey") || schemes.includes("enrolmentToken");
+    const guarded = ["apiKey", "enrolmentToken", "signIn"].some((scheme) => schemes.includes(scheme));
     expect(namesOf(inQuery).includes("account")).toBe(schemes.includes("apiKey"));
-    expect(namesOf(inHeader).includes("Idempotency-Key")).toBe(method === "POST");
+    expect(namesOf(inHeader).includes("Idempotency-Key")).toBe(guarded && method === "POST");
     expect(namesOf(inHeader).includes("If-Match")).toBe(responses[412] !== undefined);
-    expect(responses[401] !== undefined).toBe(guarded);
+    if (guarded) expect(responses[401]).toBeDefined();
     const limits = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
     for (const status of ok(operation)) {
       const headers = Object.keys(headersOf(operation, Number(status)));
       expect(headers).toEqual(guarded ? expect.arrayContaining(limits) : []);
-      if (method === "POST") expect(headers).toContain("idempotency-replayed");
+      if (guarded && method === "POST") expect(headers).toContain("idempotency-replayed");
       if (responses[412]) expect(headers).toContain("etag");
     }
     if (guarded)
@@ -176,4 +190,12 @@ const neverFits = new Set([
   "POST /v1/agents/{agent_id}/certificates",
   "POST /v1/enrolments",
   "POST /v1/sessions/{session_id}/dead-letters/redrive",
+  // Nor a secret, nor what somebody else chose.
+  "GET /v1/auth/invitation",
+  "PATCH /v1/person",
+  "POST /v1/auth/sign-in",
+  "POST /v1/invitations/accept",
+  "POST /v1/person/password",
+  "POST /v1/sign-in-links",
+  "DELETE /v1/invitations/{invitation_id}",
 ]);

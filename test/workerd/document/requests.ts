@@ -25,6 +25,8 @@ function texts({ pattern, format, minLength = 0, maxLength }: Schema): fc.Arbitr
     const range = { min: new Date("2000-01-01"), max: new Date("2100-01-01"), noInvalidDate: true };
     return fc.date(range).map((date) => date.toISOString());
   }
+  // Its pattern looks ahead, which no dice can.
+  if (format === "email") return fc.stringMatching(/^[a-z]{1,10}@[a-z]{1,10}\.example$/);
   if (pattern !== undefined) return fc.stringMatching(new RegExp(pattern));
   return fc.string({ minLength, maxLength: Math.min(maxLength ?? 60, 200) });
 }

@@ -1,7 +1,10 @@
 // The authorization matrix: every operation × everybody who may ask, each cell asserted. A route without a row fails.
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
+import { roles, scopes } from "../../../schema/permissions.ts";
 import { createApp } from "../../../worker/app.ts";
+import { signInCookie } from "../../../worker/identity/auth.ts";
+import { givenCookie } from "../people/browser.ts";
 import { origin, somewhere, upgradeHeaders } from "../worker/fixtures.ts";
 import { expectProblem } from "../worker/problem.ts";
 import { type Row, rows } from "./rows.ts";
@@ -18,47 +21,67 @@ beforeAll(async () => {
 });
 
 async function ask(name: string, row: Row, caller: Caller): Promise<Response> {
-  const { path, body } = await row.ask(world);
+  const { path, body } = await row.ask(world, caller);
+  const method = name.split(" ")[0] ?? "";
   const headers = new Headers({ ...somewhere(), ...(row.upgrade && upgradeHeaders) });
   if (caller.authorization !== undefined) headers.set("Authorization", caller.authorization);
+  if (caller.cookie !== undefined) {
+    headers.set("Cookie", `${signInCookie}=${caller.cookie}`);
+    if (method !== "GET") headers.set("Origin", caller.page ?? origin);
+  }
   if (body !== undefined) headers.set("Content-Type", "application/json");
-  return exports.default.fetch(
+  const response = await exports.default.fetch(
     new Request(`${origin}${path}`, {
-      method: name.split(" ")[0] ?? "",
+      method,
       headers,
+      redirect: "manual",
       ...(body && { body: JSON.stringify(body) }),
       ...(caller.tls !== undefined && { cf: { tlsClientAuth: caller.tls } }),
     }),
   );
+  // Whoever changes the password goes on by another cookie.
+  const given = row.needs === "person" ? givenCookie(response.headers) : undefined;
+  if (given !== undefined) caller.cookie = given;
+  return response;
 }
 
-type Verdict = { may: true } | { may: false; reason: Parameters<typeof expectProblem>[1] };
+type Verdict = { may: true } | { may: false; reason: Parameters<typeof expectProblem>[1]; permission?: string };
 
 /** What the table says of a cell. */
-function verdict(row: Row, caller: Caller): Verdict {
-  const no = (reason: Parameters<typeof expectProblem>[1]): Verdict => ({ may: false, reason });
+function verdict(name: string, row: Row, caller: Caller): Verdict {
+  const no = (reason: Parameters<typeof expectProblem>[1], permission: string = row.needs): Verdict => ({
+    may: false,
+    reason,
+    permission,
+  });
   const asForeigner = (): Verdict => (caller.away && row.missing !== undefined ? no(row.missing) : { may: true });
-  if (row.needs === "open") return { may: true };
+  const byForeignPage = caller.page !== undefined && !name.startsWith("GET ");
+  if (row.needs === "open") return byForeignPage && row.ownPages ? no("origin_refused") : { may: true };
   if (row.needs === "certificate") {
     if (!caller.agent) return no("certificate_required");
     return caller.never === undefined ? asForeigner() : no(caller.never);
   }
+  if (byForeignPage) return no("origin_refused");
   if (caller.never !== undefined) return no(caller.never);
-  if (row.needs === "enrolment") {
-    if (caller.enrols) return { may: true };
-    return no(caller.agent || caller.authorization !== undefined ? "permission_denied" : "credentials_required");
-  }
+  const somebody = caller.agent || caller.authorization !== undefined || caller.cookie !== undefined;
+  if (!somebody) return no("credentials_required");
+  if (caller.cookie !== undefined && (row.needs === "person" || row.people)) return asForeigner();
+  if (row.needs === "person") return no("permission_denied");
+  // By then everybody who is signed in has made an account.
+  if (row.needs === "enrolment") return caller.enrols ? { may: true } : no("permission_denied");
+  if (caller.unplaced !== undefined) return no(caller.unplaced);
   if (caller.agent) return row.agents ? asForeigner() : no("permission_denied");
-  if (caller.authorization === undefined) return no("credentials_required");
-  return caller.has.has(row.needs) ? asForeigner() : no("permission_denied");
+  if (!caller.has.has(row.needs)) return no("permission_denied");
+  const beyond = row.gives && roles[row.gives].find((scope) => !caller.has.has(scope));
+  return beyond === undefined ? asForeigner() : no("permission_denied", beyond);
 }
 
 async function expectCell(name: string, row: Row, caller: Caller): Promise<void> {
   const response = await ask(name, row, caller);
-  const expected = verdict(row, caller);
+  const expected = verdict(name, row, caller);
   if (!expected.may) {
     const problem = await expectProblem(response, expected.reason);
-    if (expected.reason === "permission_denied") expect(problem.permission).toBe(row.needs);
+    if (expected.reason === "permission_denied") expect(problem.permission).toBe(expected.permission);
     expect(JSON.stringify(problem)).not.toContain(world.agent.name);
     return;
   }
@@ -104,9 +127,16 @@ it("has a row for every route, and the document says the same of each", async ()
             ? ["clientCertificate"]
             : row?.needs === "enrolment"
               ? ["enrolmentToken"]
-              : ["apiKey", ...(row?.agents ? ["clientCertificate"] : [])];
+              : row?.needs === "person"
+                ? ["signIn"]
+                : [
+                    "apiKey",
+                    ...(row?.agents ? ["clientCertificate"] : []),
+                    ...(row?.people || scopes.some((scope) => scope === row?.needs) ? ["signIn"] : []),
+                  ];
       expect([name, ...kinds]).toEqual([name, ...expected]);
-      if (kinds.includes("apiKey")) expect([name, operation["x-permission"]]).toEqual([name, row?.needs]);
+      if (kinds.includes("apiKey") || kinds.includes("signIn"))
+        expect([name, operation["x-permission"]]).toEqual([name, row?.needs]);
     }
   }
 });

@@ -2,25 +2,37 @@
 // written beside the code and not derived from it: a route without a row fails, and so does a row that says something else.
 import { isNotNull } from "drizzle-orm";
 import type { ErrorReason } from "../../../protocol/wire/errors.ts";
-import type { Permission } from "../../../schema/permissions.ts";
+import { members, people } from "../../../schema/people-tables.ts";
+import type { Permission, Role } from "../../../schema/permissions.ts";
 import { createAgent, createApiKey } from "../../../schema/registry.ts";
-import { certificates } from "../../../schema/tables.ts";
+import { accounts, certificates } from "../../../schema/tables.ts";
+import { mintId } from "../../../worker/identity/bearer.ts";
 import { newRequest } from "../certificates/requests.ts";
-import { author, db, newAgent } from "../worker/fixtures.ts";
-import { home, type World } from "./world.ts";
+import { freshEmail, newPerson, password } from "../people/browser.ts";
+import { administer, author, db, newAgent, origin } from "../worker/fixtures.ts";
+import { type Caller, home, type World } from "./world.ts";
 
 export interface Row {
-  /** `open`: everybody; `certificate`: an agent, and nobody else; `enrolment`: whoever has such a token; else whoever has that permission. */
-  needs: Permission | "open" | "certificate" | "enrolment";
+  /**
+   * `open`: everybody; `certificate`: an agent, and nobody else; `enrolment`: whoever has such a token; `person`: whoever is signed
+   * in; else whoever has that permission.
+   */
+  needs: Permission | "open" | "certificate" | "enrolment" | "person";
   /** Agents may as well. */
   agents?: true;
+  /** Whoever is signed in may as well, whatever account that one is in. */
+  people?: true;
+  /** It gives somebody a role: who lacks one of its permissions may not. */
+  gives?: Role;
+  /** Open, and to no page of others. */
+  ownPages?: true;
   /** What whoever may gets. */
   ok: number;
   /** What an agent of another account, and everybody else there, is told of what is asked for here; left out: it asks for its own. */
   missing?: ErrorReason;
   upgrade?: true;
   /** A request that succeeds; what it destroys is made anew for each. */
-  ask(world: World): Promise<Asked> | Asked;
+  ask(world: World, caller: Caller): Promise<Asked> | Asked;
 }
 
 interface Asked {
@@ -47,6 +59,28 @@ const anAgent = async (): Promise<string> => {
   return agent;
 };
 
+/** A member of home's that can be changed, or removed. */
+const aMember = async (): Promise<string> => {
+  const id = mintId();
+  const now = new Date();
+  await db.insert(people).values({ id, name: id, email: `${id}@people.example`, createdAt: now, updatedAt: now });
+  await db.insert(members).values({ accountId: home, personId: id, role: "viewer", createdAt: now.getTime() });
+  return id;
+};
+
+/** An invitation into an account. */
+const anInvitation = async (account = home, email = freshEmail()) => {
+  const made = await administer("POST", `/v1/invitations?account=${account}`, { email, role: "viewer" });
+  return made.json<{ invitation_id: string; token: string; link: string }>();
+};
+
+/** Somebody with a password, in no account. */
+let somebody: Promise<{ email: string }> | undefined;
+const aPerson = () => {
+  somebody ??= newPerson();
+  return somebody;
+};
+
 export const rows: Record<string, Row> = {
   "GET /health": { needs: "open", ok: 200, ask: () => ({ path: "/health" }) },
   "GET /v1/openapi.json": { needs: "open", ok: 200, ask: () => ({ path: "/v1/openapi.json" }) },
@@ -58,11 +92,6 @@ export const rows: Record<string, Row> = {
     needs: "account:write",
     ok: 200,
     ask: () => ({ path: "/v1/account", body: { name: "renamed" } }),
-  },
-  "POST /v1/accounts": {
-    needs: "accounts:write",
-    ok: 201,
-    ask: () => ({ path: "/v1/accounts", body: { account: fresh("account") } }),
   },
 
   "GET /v1/api-keys": { needs: "keys:read", ok: 200, ask: () => ({ path: "/v1/api-keys" }) },
@@ -207,10 +236,106 @@ export const rows: Record<string, Row> = {
   },
   "PUT /v1/policy": { needs: "policy:write", ok: 200, ask: () => ({ path: "/v1/policy", body: { rules: [] } }) },
   "GET /v1/audit-log": { needs: "audit:read", ok: 200, ask: () => ({ path: "/v1/audit-log" }) },
-  // Last: it uses up the token of the one who may.
+
+  "GET /v1/members": { needs: "members:read", ok: 200, ask: () => ({ path: "/v1/members" }) },
+  "PATCH /v1/members/{person_id}": {
+    needs: "members:write",
+    gives: "viewer",
+    ok: 200,
+    missing: "member_not_found",
+    ask: async () => ({ path: `/v1/members/${await aMember()}`, body: { role: "viewer" } }),
+  },
+  "DELETE /v1/members/{person_id}": {
+    needs: "members:write",
+    ok: 200,
+    missing: "member_not_found",
+    ask: async () => ({ path: `/v1/members/${await aMember()}` }),
+  },
+  "GET /v1/invitations": { needs: "members:read", ok: 200, ask: () => ({ path: "/v1/invitations" }) },
+  "POST /v1/invitations": {
+    needs: "members:write",
+    gives: "viewer",
+    ok: 201,
+    ask: () => ({ path: "/v1/invitations", body: { email: freshEmail(), role: "viewer" } }),
+  },
+  "DELETE /v1/invitations/{invitation_id}": {
+    needs: "members:write",
+    ok: 200,
+    missing: "invitation_not_found",
+    ask: async () => ({ path: `/v1/invitations/${(await anInvitation()).invitation_id}` }),
+  },
+
+  "GET /v1/person": { needs: "person", ok: 200, ask: () => ({ path: "/v1/person" }) },
+  "PATCH /v1/person": {
+    needs: "person",
+    ok: 200,
+    missing: "account_not_found",
+    ask: () => ({ path: "/v1/person", body: { account: home } }),
+  },
+  "POST /v1/auth/sign-up": {
+    needs: "open",
+    ownPages: true,
+    ok: 201,
+    ask: () => ({ path: "/v1/auth/sign-up", body: { name: "somebody", email: freshEmail(), password } }),
+  },
+  "POST /v1/auth/sign-in": {
+    needs: "open",
+    ownPages: true,
+    ok: 200,
+    ask: async () => ({ path: "/v1/auth/sign-in", body: { email: (await aPerson()).email, password } }),
+  },
+  "GET /v1/auth/invitation": {
+    needs: "open",
+    ok: 200,
+    ask: async () => ({ path: (await anInvitation()).link.slice(origin.length) }),
+  },
+  "GET /v1/auth/link": {
+    needs: "open",
+    ok: 302,
+    ask: async () => {
+      const email = `${await aMember()}@people.example`;
+      const { link } = await (await administer("POST", "/v1/sign-in-links", { email })).json<{ link: string }>();
+      return { path: link.slice(origin.length) };
+    },
+  },
+  "POST /v1/sign-in-links": {
+    needs: "sign-in-links:write",
+    ok: 201,
+    ask: async () => ({ path: "/v1/sign-in-links", body: { email: `${await aMember()}@people.example` } }),
+  },
+
+  // From here on a person asks about another account than before, …
+  "POST /v1/accounts": {
+    needs: "accounts:write",
+    people: true,
+    ok: 201,
+    ask: (_, { cookie }) => ({ path: "/v1/accounts", body: cookie === undefined ? { account: fresh("account") } : {} }),
+  },
+  "POST /v1/invitations/accept": {
+    needs: "person",
+    ok: 200,
+    ask: async (_, { email = freshEmail() }) => {
+      const account = fresh("inviting");
+      await db.insert(accounts).values({ id: account, name: account, createdAt: 1 });
+      return { path: "/v1/invitations/accept", body: { token: (await anInvitation(account, email)).token } };
+    },
+  },
+  "POST /v1/person/password": {
+    needs: "person",
+    ok: 200,
+    ask: () => ({ path: "/v1/person/password", body: { current_password: password, new_password: password } }),
+  },
+  // … this uses up the token of the one who may, …
   "POST /v1/enrolments": {
     needs: "enrolment",
     ok: 201,
     ask: async () => ({ path: "/v1/enrolments", body: { csr: (await newRequest()).csr } }),
+  },
+  // … and this the cookies.
+  "POST /v1/auth/sign-out": {
+    needs: "open",
+    ownPages: true,
+    ok: 200,
+    ask: () => ({ path: "/v1/auth/sign-out", body: { everywhere: true } }),
   },
 };

@@ -3,11 +3,13 @@
 import { env } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import type { ErrorReason } from "../../../protocol/wire/errors.ts";
-import { type Permission, type Role, roles, type Scope, scopes } from "../../../schema/permissions.ts";
+import { members, signIns } from "../../../schema/people-tables.ts";
+import { everyPermission, type Permission, type Role, roles, type Scope, scopes } from "../../../schema/permissions.ts";
 import { revokeCertificate, setAgentStatus } from "../../../schema/registry.ts";
 import { accounts, apiKeys, enrolmentTokens } from "../../../schema/tables.ts";
 import { type Agent, plain } from "../objects/agents.ts";
 import { Duo } from "../objects/duo.ts";
+import { newMember } from "../people/browser.ts";
 import {
   administer,
   author,
@@ -38,6 +40,13 @@ export interface Caller {
   authorization?: string;
   /** `request.cf.tlsClientAuth`. */
   tls?: unknown;
+  /** The cookie of a person that is signed in, and what else is known of that one. */
+  cookie?: string;
+  email?: string;
+  /** The page that the browser asks from; left out: one of ours. */
+  page?: string;
+  /** Signed in, and refused for that reason wherever an account is asked about. */
+  unplaced?: ErrorReason;
   /** Refused everywhere, for that reason. */
   never?: ErrorReason;
   /** Where it comes by certificate, so it is in upgrades; nobody else may at all there. */
@@ -82,6 +91,7 @@ export async function makeCallers({ agent }: World): Promise<Caller[]> {
   const expired = await keyOf(scopes);
   await db.update(apiKeys).set({ expiresAt: 1 }).where(eq(apiKeys.id, expired.id));
   const suspended = await keyOf(scopes, "suspended");
+  const kept = await newMember("owner", "suspended");
   await db.update(accounts).set({ status: "suspended" }).where(eq(accounts.id, "suspended"));
 
   const agentOf = async (name: string, account = home) => (await newAgent(name, account)).fingerprint;
@@ -99,6 +109,20 @@ export async function makeCallers({ agent }: World): Promise<Caller[]> {
   await db.update(enrolmentTokens).set({ usedAt: Date.now() }).where(eq(enrolmentTokens.agentId, "enrolled"));
   await db.update(enrolmentTokens).set({ expiresAt: 1 }).where(eq(enrolmentTokens.agentId, "late"));
 
+  const member = async (name: string, role: Role, more: Partial<Caller> = {}, account = home) => {
+    const { cookie = "", email, id } = await newMember(role, account);
+    return { id, caller: { name, cookie, email, has: new Set<Permission>(roles[role]), ...more } };
+  };
+  const removed = await member("removed member", "owner", { unplaced: "account_required", has: nothing, away: true });
+  await db.delete(members).where(eq(members.personId, removed.id));
+  const ended = await member("expired sign-in", "owner", { never: "sign_in_ended" });
+  await db
+    .update(signIns)
+    .set({ expiresAt: new Date(1) })
+    .where(eq(signIns.personId, ended.id));
+  const left = await member("sign-in that was ended", "owner", { never: "sign_in_ended" });
+  await db.delete(signIns).where(eq(signIns.personId, left.id));
+
   const refused = (name: string, never: ErrorReason, more: Partial<Caller>): Caller => ({
     name,
     never,
@@ -113,7 +137,24 @@ export async function makeCallers({ agent }: World): Promise<Caller[]> {
     { name: "nobody", has: nothing },
     ...(await Promise.all([...byScope, ...byRole])),
     await withKey("key of an owner elsewhere", scopes, { away: true }, away),
-    { name: "operator", authorization: bearer(env.ADMIN_TOKEN), has: new Set([...scopes, "accounts:write"] as const) },
+    ...(await Promise.all(
+      (Object.keys(roles) as Role[]).map(async (role) => (await member(`member, ${role}`, role)).caller),
+    )),
+    (await member("owner elsewhere", "owner", { away: true }, away)).caller,
+    (await member("owner, by a page of others", "owner", { page: "https://evil.example" })).caller,
+    removed.caller,
+    {
+      name: "owner of a suspended account",
+      cookie: kept.cookie ?? "",
+      email: kept.email,
+      unplaced: "account_suspended",
+      has: nothing,
+      away: true,
+    },
+    ended.caller,
+    left.caller,
+    { ...left.caller, name: "forged sign-in", cookie: `${"a".repeat(32)}.${"A".repeat(43)}%3D` },
+    { name: "operator", authorization: bearer(env.ADMIN_TOKEN), has: everyPermission },
     { name: "agent", tls: agent.tls, agent: true, has: nothing },
     { name: "agent elsewhere", tls: tlsOf(await agentOf("foreign", away)), agent: true, away: true, has: nothing },
     { name: "enrolment token", authorization: bearer(await newToken("machine")), enrols: true, has: nothing },
