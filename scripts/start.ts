@@ -18,7 +18,13 @@ Runs the embedded broker until Ctrl-C: agents connect by WebSocket and mutual TL
   --ready-file FILE   when ready, write {agentsUrl, apiUrl, caFile, stateDir} as JSON to FILE
   --help              this text`;
 
-function greet({ agentsUrl, apiUrl, caFile, stateDir }: Broker): void {
+/** The link of this start. An owner that was removed since signs in no more, and the broker runs all the same. */
+async function linkOf(broker: Broker): Promise<string> {
+  return broker.signInLink().catch((error: unknown) => `none: ${messageOf(error)}`);
+}
+
+async function greet(broker: Broker): Promise<void> {
+  const { agentsUrl, apiUrl, caFile, stateDir } = broker;
   const state = relative(process.cwd(), stateDir) === defaultStateDir ? "" : ` --state ${stateDir}`;
   console.log(`agentworks is running (Ctrl-C stops it).
 
@@ -26,6 +32,10 @@ function greet({ agentsUrl, apiUrl, caFile, stateDir }: Broker): void {
   API     ${apiUrl}
   state   ${stateDir}
   CA      ${caFile}
+
+Sign in (once, within ten minutes; the browser asks whether to trust this folder's CA):
+
+  ${await linkOf(broker)}
 
 In another terminal, give an agent its identity and see how it connects:
 
@@ -70,7 +80,7 @@ await runCommand(async () => {
         },
       );
     }
-    greet(broker);
+    await greet(broker);
     await stop;
   } finally {
     await broker.close();

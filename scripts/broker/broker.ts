@@ -12,6 +12,7 @@ import { type Edge, startEdge } from "../edge/edge.ts";
 import { certificatesIn } from "../edge/tls-client-auth.ts";
 import { Failure, messageOf } from "../failure.ts";
 import { applyMigrations } from "./migrations.ts";
+import { addLocalOwner, openAuthSecret, signInLink } from "./people.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 import { StateFolder } from "./state-folder.ts";
 import { storageFailure } from "./storage.ts";
@@ -58,6 +59,8 @@ export interface Broker extends WorkerBehindEdge {
   readonly adminToken: string;
   /** With every scope in the account `local`, another one at each start; a Worker without a registry has none. */
   readonly apiKey?: string;
+  /** A link that signs the owner of `local` in, once, within ten minutes. A Failure where that one is no member any more. */
+  signInLink(): Promise<string>;
 }
 
 export type BrokerOptions = Omit<WorkerBehindEdgeOptions, "worker"> & {
@@ -95,6 +98,7 @@ export async function startWorkerBehindEdge(options: WorkerBehindEdgeOptions): P
   try {
     const authority = await openAuthority(folder.dir);
     const clientCas = [authority.certificate, ...ownCas];
+    const authSecret = await openAuthSecret(folder.dir);
     const edgeSecret = secret();
     let runtime: Runtime | undefined;
     // The ports first: they fail fast, and until the Worker is up the edge answers 500 retryable.
@@ -118,6 +122,9 @@ export async function startWorkerBehindEdge(options: WorkerBehindEdgeOptions): P
         persistTo,
         bindings: {
           AGENTS_URL: `wss://localhost:${edge.agentsPort}`,
+          // People come over TLS, as their cookies want it: by the agents' port, which asks for a certificate and needs none.
+          API_URL: `https://localhost:${edge.agentsPort}`,
+          AUTH_SECRET: authSecret,
           CA_CERTIFICATE: authority.certificate,
           CA_KEY: authority.key,
           ...options.bindings,
@@ -198,11 +205,14 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   });
   try {
     const hasRegistry = worker.databases.DB?.migrationsDir !== undefined;
-    if (hasRegistry) await addLocalAccount(running.miniflare);
+    if (hasRegistry) {
+      await addLocalAccount(running.miniflare);
+      await addLocalOwner(running.miniflare);
+    }
     const credentials = { adminToken, ...(hasRegistry && { apiKey: await addLocalKey(running.miniflare) }) };
     const { agentsUrl, apiUrl, clientCas } = running;
     await running.folder.publish({ agentsUrl, apiUrl, ...credentials, clientCas: [...clientCas] });
-    return { ...running, ...credentials };
+    return { ...running, ...credentials, signInLink: () => signInLink(running.apiUrl, adminToken) };
   } catch (error) {
     await running.close();
     throw error;

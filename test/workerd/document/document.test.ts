@@ -85,7 +85,7 @@ function expectDescribedHeaders(operation: Operation, { status, headers }: Respo
 }
 
 /** Refusals that say when to ask again. */
-const waits = new Set(["too_many_requests", "issuer_unavailable"]);
+const waits = new Set(["too_many_requests", "too_many_attempts", "issuer_unavailable"]);
 
 /** The answer is one that the document has. */
 async function expectDescribed(operation: Operation, request: Generated, asker: Asker): Promise<number> {

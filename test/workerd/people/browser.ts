@@ -23,7 +23,7 @@ export class Browser {
   /** The page that asks. */
   page: string | null = origin;
   /** From where: each its own, so that attempts are not counted together. */
-  address = `2001:db8::${(++count).toString(16)}`;
+  address = `2001:db8:0:${(++count).toString(16)}::1`;
 
   async ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
     const sent = new Headers({ "CF-Connecting-IP": this.address, "User-Agent": "a browser", ...headers });
