@@ -1,5 +1,9 @@
 // What the HTTP API takes and gives, from its openapi.json. Made by `npm run sdk:operations`; do not edit.
 
+export interface AcceptInvitation {
+  token: string;
+}
+
 export interface Account {
   account: string;
   name: string;
@@ -129,6 +133,23 @@ export interface ChangeAgent {
   tags?: string[] | undefined;
 }
 
+export interface ChangeMember {
+  /** what a member may: GET /docs and docs/AUTHENTICATION.md have the table */
+  role: "owner" | "developer" | "viewer";
+}
+
+export interface ChangePassword {
+  /** left out by whoever has none yet */
+  current_password?: string | undefined;
+  /** any text; longer is better than stranger */
+  new_password: string;
+}
+
+export interface ChangePerson {
+  /** asked about from now on, where a request names none */
+  account: string;
+}
+
 export interface ChangedAgent {
   account: string;
   agent_id: string;
@@ -139,7 +160,8 @@ export interface ChangedAgent {
 }
 
 export interface CreateAccount {
-  account: string;
+  /** the operator's choice; left out, and for people, it is made of dice */
+  account?: string | undefined;
   /** left out: the same as `account` */
   name?: string | undefined;
 }
@@ -161,6 +183,17 @@ export interface CreateApiKey {
 
 export interface CreateEnrolmentToken {
   expires_in_s?: number | undefined;
+}
+
+export interface CreateInvitation {
+  email: string;
+  /** what a member may: GET /docs and docs/AUTHENTICATION.md have the table */
+  role: "owner" | "developer" | "viewer";
+}
+
+export interface CreateSignInLink {
+  /** a member of the account */
+  email: string;
 }
 
 export interface CreatedApiKey {
@@ -191,6 +224,23 @@ export interface CreatedEnrolmentToken {
   expires_at: string;
   /** the token itself: shown now, and never again; it works once */
   token: string;
+}
+
+export interface CreatedInvitation {
+  invitation_id: string;
+  /** whom it is for: nobody else can take it up */
+  email: string;
+  /** what a member may: GET /docs and docs/AUTHENTICATION.md have the table */
+  role: "owner" | "developer" | "viewer";
+  invited_by: string;
+  /** RFC 3339, UTC */
+  created_at: string;
+  /** RFC 3339, UTC */
+  expires_at: string;
+  /** its secret, which is shown this once */
+  token: string;
+  /** shows the invitation to whoever has it; hand it on yourself: no mail is sent */
+  link: string;
 }
 
 export interface DeadLetter {
@@ -253,6 +303,24 @@ export interface Health {
   version: string;
 }
 
+export interface Invitation {
+  invitation_id: string;
+  /** whom it is for: nobody else can take it up */
+  email: string;
+  /** what a member may: GET /docs and docs/AUTHENTICATION.md have the table */
+  role: "owner" | "developer" | "viewer";
+  invited_by: string;
+  /** RFC 3339, UTC */
+  created_at: string;
+  /** RFC 3339, UTC */
+  expires_at: string;
+}
+
+export interface InvitationPage {
+  invitations: Invitation[];
+  next?: string;
+}
+
 export interface IssueCertificate {
   /** one certificate signing request, PKCS#10 in PEM; the names in it count for nothing */
   csr: string;
@@ -278,6 +346,42 @@ export interface IssuedCertificate {
   broker_ca: string | null;
   /** where agents connect, `wss://…`; null where the broker was not told */
   agents_url: string | null;
+}
+
+export interface Member {
+  person_id: string;
+  name: string;
+  email: string;
+  /** what a member may: GET /docs and docs/AUTHENTICATION.md have the table */
+  role: "owner" | "developer" | "viewer";
+  /** RFC 3339, UTC */
+  since: string;
+}
+
+export interface MemberPage {
+  members: Member[];
+  next?: string;
+}
+
+export interface Membership {
+  account: string;
+  name: string;
+  status: "active" | "suspended";
+  /** what a member may: GET /docs and docs/AUTHENTICATION.md have the table */
+  role: "owner" | "developer" | "viewer";
+}
+
+export interface Person {
+  person_id: string;
+  name: string;
+  email: string;
+  /** false: signed in by a link, and never chose one */
+  has_password: boolean;
+  /** a sign-in that is used goes on */
+  signed_in_until: string;
+  /** the one that is asked about where a request names none */
+  account: string | null;
+  accounts: Membership[];
 }
 
 export interface Policy {
@@ -364,6 +468,11 @@ export interface RegisteredCertificate {
   not_after: string;
 }
 
+export interface RemovedMember {
+  person_id: string;
+  status: "removed";
+}
+
 export interface RevokedCertificate {
   account: string;
   agent_id: string;
@@ -373,6 +482,11 @@ export interface RevokedCertificate {
   closed: number;
   /** what the agent had renewed by it, and is revoked with it */
   renewals: string[];
+}
+
+export interface RevokedInvitation {
+  invitation_id: string;
+  status: "revoked";
 }
 
 export type Rule =
@@ -419,6 +533,8 @@ export type Rule =
 export type Scope =
   | "account:read"
   | "account:write"
+  | "members:read"
+  | "members:write"
   | "keys:read"
   | "keys:write"
   | "agents:read"
@@ -492,6 +608,43 @@ export interface SessionPage {
   next?: string;
 }
 
+export interface ShownInvitation {
+  account_name: string;
+  email: string;
+  /** what a member may: GET /docs and docs/AUTHENTICATION.md have the table */
+  role: "owner" | "developer" | "viewer";
+  /** RFC 3339, UTC */
+  expires_at: string;
+}
+
+export interface SignIn {
+  email: string;
+  password: string;
+}
+
+export interface SignInLink {
+  /** signs that person in, once */
+  link: string;
+  /** RFC 3339, UTC */
+  expires_at: string;
+}
+
+export interface SignOut {
+  /** ends every sign-in of the person, not this one alone */
+  everywhere?: boolean | undefined;
+}
+
+export interface SignUp {
+  name: string;
+  email: string;
+  /** any text; longer is better than stranger */
+  password: string;
+}
+
+export interface SignedOut {
+  status: "signed_out";
+}
+
 export interface StoredEnvelope {
   /** its place: `after` it comes the next one */
   cursor: string;
@@ -534,7 +687,7 @@ export interface Operations {
         session_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
     };
@@ -544,7 +697,7 @@ export interface Operations {
   "GET /v1/sessions": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
         /** only sessions in that state */
         state?: "pending" | "active" | "closing" | "closed" | "rejected" | "expired" | undefined;
@@ -562,7 +715,7 @@ export interface Operations {
         session_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
         /** `next` of the page before, or the `cursor` of any envelope */
         after?: string | undefined;
@@ -580,7 +733,7 @@ export interface Operations {
         session_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
         /** `next` of the page before, or the `cursor` of any envelope */
         after?: string | undefined;
@@ -598,7 +751,7 @@ export interface Operations {
         session_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
       body: Redrive;
@@ -612,7 +765,7 @@ export interface Operations {
         session_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
     };
@@ -622,7 +775,7 @@ export interface Operations {
   "GET /v1/agents": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
         /** only agents that announced it */
         capability?: string | undefined;
@@ -637,7 +790,7 @@ export interface Operations {
   "POST /v1/agents": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
       body: CreateAgent;
@@ -651,7 +804,7 @@ export interface Operations {
         agent_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
     };
@@ -664,7 +817,7 @@ export interface Operations {
         agent_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
       body: ChangeAgent;
@@ -680,7 +833,7 @@ export interface Operations {
         agent_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
     };
@@ -693,7 +846,7 @@ export interface Operations {
         agent_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
     };
@@ -703,7 +856,7 @@ export interface Operations {
   "POST /v1/certificates": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
       body: RegisterCertificate;
@@ -717,7 +870,7 @@ export interface Operations {
         fingerprint: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
     };
@@ -727,7 +880,7 @@ export interface Operations {
   "GET /v1/account": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
     };
@@ -737,7 +890,7 @@ export interface Operations {
   "PATCH /v1/account": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
       body: ChangeAccount;
@@ -746,11 +899,11 @@ export interface Operations {
     };
     answer: Account;
   };
-  /** Makes an account. Needs `accounts:write`. */
+  /** Makes an account. Whoever is signed in is its owner, and asks about it from now on; names are the operator's to choose, since choosing one tells whether it is taken. Needs `accounts:write`. */
   "POST /v1/accounts": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
       body: CreateAccount;
@@ -764,7 +917,7 @@ export interface Operations {
         agent_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
       body: IssueCertificate;
@@ -778,7 +931,7 @@ export interface Operations {
         agent_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
         limit?: number | undefined;
         /** `next` of the page before */
@@ -794,7 +947,7 @@ export interface Operations {
         agent_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
       body: CreateEnrolmentToken;
@@ -812,7 +965,7 @@ export interface Operations {
   "POST /v1/api-keys": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
       body: CreateApiKey;
@@ -823,7 +976,7 @@ export interface Operations {
   "GET /v1/api-keys": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
         limit?: number | undefined;
         /** `next` of the page before */
@@ -839,7 +992,7 @@ export interface Operations {
         key_id: string;
       };
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
     };
@@ -849,7 +1002,7 @@ export interface Operations {
   "GET /v1/capabilities": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
         limit?: number | undefined;
         /** `next` of the page before */
@@ -862,7 +1015,7 @@ export interface Operations {
   "GET /v1/policy": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
     };
@@ -872,7 +1025,7 @@ export interface Operations {
   "PUT /v1/policy": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
       };
       body: Policy;
@@ -901,7 +1054,7 @@ export interface Operations {
   "GET /v1/audit-log": {
     takes: {
       query?: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
         limit?: number | undefined;
         /** `next` of the page before */
@@ -909,6 +1062,150 @@ export interface Operations {
       };
     };
     answer: AuditPage;
+  };
+  /** Makes a person, and signs that one in. Then make an account (POST /v1/accounts) or accept an invitation. */
+  "POST /v1/auth/sign-up": {
+    takes: {
+      body: SignUp;
+    };
+    answer: Person;
+  };
+  /** Signs a person in by e-mail address and password. */
+  "POST /v1/auth/sign-in": {
+    takes: {
+      body: SignIn;
+    };
+    answer: Person;
+  };
+  /** Ends the sign-in of the cookie that is sent, and takes it back. Safe to repeat. */
+  "POST /v1/auth/sign-out": {
+    takes: {
+      body: SignOut;
+    };
+    answer: SignedOut;
+  };
+  /** Makes a link that signs a member of the account in, once, within ten minutes: for the first owner, and for whoever has lost the password. Until a person's address is proven so, following it ends the old password and all sign-ins. Needs `sign-in-links:write`. */
+  "POST /v1/sign-in-links": {
+    takes: {
+      query?: {
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
+        account?: string | undefined;
+      };
+      body: CreateSignInLink;
+    };
+    answer: SignInLink;
+  };
+  /** Whoever is signed in, and the accounts that one is a member of. Needs `person`. */
+  "GET /v1/person": {
+    takes: Record<never, never>;
+    answer: Person;
+  };
+  /** Chooses the account that this sign-in asks about from now on, where a request names none by `?account=`. Needs `person`. */
+  "PATCH /v1/person": {
+    takes: {
+      body: ChangePerson;
+    };
+    answer: Person;
+  };
+  /** Changes the password, or sets the first one. Every other sign-in of the person is ended, and this one gets another cookie. Needs `person`. */
+  "POST /v1/person/password": {
+    takes: {
+      body: ChangePassword;
+    };
+    answer: Person;
+  };
+  /** The members of the account, the newest first. Needs `members:read`. */
+  "GET /v1/members": {
+    takes: {
+      query?: {
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
+        account?: string | undefined;
+        limit?: number | undefined;
+        /** `next` of the page before */
+        cursor?: string | undefined;
+      };
+    };
+    answer: MemberPage;
+  };
+  /** Gives a member another role. Nobody gives what it may not itself, and an account keeps one owner at least. Needs `members:write`. */
+  "PATCH /v1/members/{person_id}": {
+    takes: {
+      path: {
+        person_id: string;
+      };
+      query?: {
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
+        account?: string | undefined;
+      };
+      body: ChangeMember;
+    };
+    answer: Member;
+  };
+  /** Removes a member: the next request in this account is refused. The last owner stays. Needs `members:write`. */
+  "DELETE /v1/members/{person_id}": {
+    takes: {
+      path: {
+        person_id: string;
+      };
+      query?: {
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
+        account?: string | undefined;
+      };
+    };
+    answer: RemovedMember;
+  };
+  /** Invites somebody into the account. The answer has a link that works once, which is shown this once: no mail is sent, so hand it on. An earlier invitation for the same address ends. Needs `members:write`. */
+  "POST /v1/invitations": {
+    takes: {
+      query?: {
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
+        account?: string | undefined;
+      };
+      body: CreateInvitation;
+    };
+    answer: CreatedInvitation;
+  };
+  /** The open invitations of the account, the newest first. Needs `members:read`. */
+  "GET /v1/invitations": {
+    takes: {
+      query?: {
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
+        account?: string | undefined;
+        limit?: number | undefined;
+        /** `next` of the page before */
+        cursor?: string | undefined;
+      };
+    };
+    answer: InvitationPage;
+  };
+  /** Revokes an open invitation: its link works no more. Needs `members:write`. */
+  "DELETE /v1/invitations/{invitation_id}": {
+    takes: {
+      path: {
+        invitation_id: string;
+      };
+      query?: {
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
+        account?: string | undefined;
+      };
+    };
+    answer: RevokedInvitation;
+  };
+  /** Where the link of an invitation leads: what it is to. To take it up, sign in with that e-mail address, and POST /v1/invitations/accept with the token. */
+  "GET /v1/auth/invitation": {
+    takes: {
+      query: {
+        token: string;
+      };
+    };
+    answer: ShownInvitation;
+  };
+  /** Takes an invitation up: whoever is signed in is a member, and asks about that account from now on. Needs `person`. */
+  "POST /v1/invitations/accept": {
+    takes: {
+      body: AcceptInvitation;
+    };
+    answer: Person;
   };
 }
 
@@ -922,4 +1219,6 @@ export const pages = {
   "GET /v1/api-keys": { entries: "api_keys", cursor: "cursor" },
   "GET /v1/capabilities": { entries: "capabilities", cursor: "cursor" },
   "GET /v1/audit-log": { entries: "entries", cursor: "cursor" },
+  "GET /v1/members": { entries: "members", cursor: "cursor" },
+  "GET /v1/invitations": { entries: "invitations", cursor: "cursor" },
 } as const;
