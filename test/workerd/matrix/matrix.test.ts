@@ -1,14 +1,17 @@
 // The authorization matrix: every operation × everybody who may ask, each cell asserted. A route without a row fails.
 import { exports } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { roles, scopes } from "../../../schema/permissions.ts";
 import { createApp } from "../../../worker/app.ts";
 import { signInCookie } from "../../../worker/identity/auth.ts";
 import { givenCookie } from "../people/browser.ts";
-import { origin, somewhere, upgradeHeaders } from "../worker/fixtures.ts";
+import { elsewhere, origin, upgradeHeaders } from "../worker/fixtures.ts";
 import { expectProblem } from "../worker/problem.ts";
 import { type Row, rows } from "./rows.ts";
 import { type Caller, makeCallers, makeWorld, type World } from "./world.ts";
+
+// Rows that hash passwords do so for everybody who asks.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const names = Object.keys(rows);
 let world: World;
@@ -23,7 +26,7 @@ beforeAll(async () => {
 async function ask(name: string, row: Row, caller: Caller): Promise<Response> {
   const { path, body } = await row.ask(world, caller);
   const method = name.split(" ")[0] ?? "";
-  const headers = new Headers({ ...somewhere(), ...(row.upgrade && upgradeHeaders) });
+  const headers = new Headers({ ...elsewhere(), ...(row.upgrade && upgradeHeaders) });
   if (caller.authorization !== undefined) headers.set("Authorization", caller.authorization);
   if (caller.cookie !== undefined) {
     headers.set("Cookie", `${signInCookie}=${caller.cookie}`);

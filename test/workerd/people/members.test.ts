@@ -1,12 +1,15 @@
 // Accounts that people make, members, roles and invitations.
 import { and, eq } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { bounds } from "../../../schema/bounds.ts";
 import { invitations, members } from "../../../schema/people-tables.ts";
 import { accounts } from "../../../schema/tables.ts";
 import { administer, db } from "../worker/fixtures.ts";
 import { expectProblem } from "../worker/problem.ts";
 import { Browser, freshEmail, newMember, newPerson } from "./browser.ts";
+
+// A password is hashed on purpose slowly, and a busy machine is slower.
+vi.setConfig({ testTimeout: 30_000 });
 
 interface Made {
   account: string;

@@ -1,14 +1,18 @@
 // Signing up, in and out: cookies, passwords, links, and pages of others.
 import { env, exports } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { bounds } from "../../../schema/bounds.ts";
 import { passwords, people, signInAttempts, signInLinks, signIns } from "../../../schema/people-tables.ts";
 import { createApp } from "../../../worker/app.ts";
+import { hashSecret } from "../../../worker/identity/bearer.ts";
 import { hashPassword, verifyPassword } from "../../../worker/identity/passwords.ts";
 import { administer, db, newAgent, origin, requestOf, tlsOf } from "../worker/fixtures.ts";
 import { expectProblem } from "../worker/problem.ts";
 import { Browser, cookieName, freshEmail, newMember, newPerson, password } from "./browser.ts";
+
+// A password is hashed on purpose slowly, and a busy machine is slower.
+vi.setConfig({ testTimeout: 30_000 });
 
 beforeAll(async () => {
   await newAgent("resident");
@@ -99,12 +103,13 @@ describe("signing in", () => {
 
   it("forgets the failures of whoever gets it right", async () => {
     const { email } = await newPerson();
-    for (let round = 0; round < 2; round++) {
-      for (let tries = 1; tries < bounds.attemptsByEmailMax; tries++) {
-        await new Browser().ask("POST", "/v1/auth/sign-in", { email, password: "guessed" });
-      }
-      await new Browser().expect(200, "POST", "/v1/auth/sign-in", { email, password });
-    }
+    const key = await hashSecret(`email ${email}`);
+    const failures = async () => (await db.select().from(signInAttempts).where(eq(signInAttempts.key, key)))[0]?.count;
+    const tryWith = (text: string) => new Browser().ask("POST", "/v1/auth/sign-in", { email, password: text });
+    await Promise.all([tryWith("guessed"), tryWith("guessed again")]);
+    expect(await failures()).toBe(2);
+    expect((await tryWith(password)).status).toBe(200);
+    expect(await failures()).toBeUndefined();
   });
 });
 

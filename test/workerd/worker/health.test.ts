@@ -24,7 +24,12 @@ it("describes every route in openapi.json, with its problems", async () => {
       expect([path, method, Object.keys(responses)]).toEqual([path, method, expect.arrayContaining(["403", "500"])]);
     }
   }
-  expect(Object.keys(document.components.securitySchemes)).toEqual(["clientCertificate", "apiKey", "enrolmentToken"]);
+  expect(Object.keys(document.components.securitySchemes)).toEqual([
+    "clientCertificate",
+    "apiKey",
+    "enrolmentToken",
+    "signIn",
+  ]);
   expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining(["Problem", "Agent", "AgentPage"]));
 });
 
