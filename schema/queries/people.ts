@@ -74,9 +74,9 @@ export async function isMember(db: Database, account: string, email: string): Pr
   return found.length > 0;
 }
 
-/** Makes a sign-in, by its secret, about the account that an earlier one was about. One query. */
-export async function keepAccount(db: Database, token: string, account: string | null): Promise<void> {
-  await db.update(signIns).set({ accountId: account }).where(eq(signIns.token, token));
+/** Makes a sign-in about the account that an earlier one was about. One query. */
+export async function keepAccount(db: Database, signIn: string, account: string | null): Promise<void> {
+  await db.update(signIns).set({ accountId: account }).where(eq(signIns.id, signIn));
 }
 
 /** Ends sign-ins that ran out, a few at a time: one that nobody uses again ends by nothing else. One query. */

@@ -43,6 +43,16 @@ export async function readSignIn(env: Env, headers: Headers): Promise<SignedIn |
   };
 }
 
+/** Who was signed in by an answer of better-auth's: its cookie is read as if it had come with the request. */
+export async function readAnswered(env: Env, headers: Headers, answered: Headers): Promise<SignedIn> {
+  const own = answered.getSetCookie().find((cookie) => cookie.startsWith(`${signInCookie}=`));
+  const asked = new Headers(headers);
+  asked.set("Cookie", own?.split(";")[0] ?? "");
+  const signedIn = await readSignIn(env, asked);
+  if (signedIn === undefined) throw new Error("signed in, and not");
+  return signedIn;
+}
+
 const safe = new Set(["GET", "HEAD"]);
 
 /** Whether a request may change something as far as its page goes. Pages of people are on TLS: a page without it is of somebody else. */

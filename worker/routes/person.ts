@@ -1,6 +1,6 @@
 // Whoever is signed in: what that one is called, in which accounts, which of them is asked about, and the password.
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { isAPIError } from "better-auth/api";
+import { type APIError, isAPIError } from "better-auth/api";
 import { drizzle } from "drizzle-orm/d1";
 import type { Context } from "hono";
 import type { z } from "zod";
@@ -9,7 +9,7 @@ import { describePerson, findMembership, keepAccount } from "../../schema/regist
 import type { App } from "../env.ts";
 import { attempted } from "../identity/attempts.ts";
 import { authOf } from "../identity/auth.ts";
-import type { SignedIn } from "../identity/sign-in.ts";
+import { readAnswered, type SignedIn } from "../identity/sign-in.ts";
 import { problem } from "../problem.ts";
 import { noStore } from "./links.ts";
 import { json } from "./responses.ts";
@@ -67,6 +67,12 @@ export function signedInOf({ var: { principal } }: Context<App>): SignedIn {
   return principal.signedIn;
 }
 
+/** better-auth's refusals are answers; its failures are ours. */
+export function refusalOf(cause: unknown): APIError {
+  if (isAPIError(cause) && cause.statusCode < 500) return cause;
+  throw cause;
+}
+
 /** Hands on the cookies of better-auth's answer. */
 export function setCookies(c: Context<App>, headers: Headers | null): void {
   for (const cookie of headers?.getSetCookie() ?? []) c.header("Set-Cookie", cookie, { append: true });
@@ -95,8 +101,8 @@ export function personRoutes(app: OpenAPIHono<App>): void {
     const { headers } = c.req.raw;
     const { current_password: currentPassword, new_password: newPassword } = c.req.valid("json");
     const db = drizzle(c.env.DB);
-    const { hasPassword } = await describePerson(db, signedIn.person);
-    if (hasPassword === (currentPassword === undefined)) return problem(c, "password_refused");
+    const { hasPassword: chosen } = await describePerson(db, signedIn.person);
+    if (chosen !== (currentPassword !== undefined)) return problem(c, "password_refused");
     const { api } = authOf(c.env);
     if (currentPassword === undefined) {
       await api.setPassword({ body: { newPassword }, headers });
@@ -105,15 +111,13 @@ export function personRoutes(app: OpenAPIHono<App>): void {
     }
     const refused = await attempted(c, signedIn.email);
     if (refused !== undefined) return refused;
-    try {
-      const body = { currentPassword, newPassword, revokeOtherSessions: true };
-      const { response, headers: answered } = await api.changePassword({ body, headers, returnHeaders: true });
-      if (response.token !== null) await keepAccount(db, response.token, signedIn.account ?? null);
-      setCookies(c, answered);
-    } catch (cause) {
-      if (!isAPIError(cause) || cause.statusCode >= 500) throw cause;
-      return problem(c, "password_refused");
-    }
-    return c.json(await shownPerson(c, signedIn), 200, noStore);
+    const body = { currentPassword, newPassword, revokeOtherSessions: true };
+    const changed = await api.changePassword({ body, headers, returnHeaders: true }).catch(refusalOf);
+    if ("statusCode" in changed) return problem(c, "password_refused");
+    // It is another sign-in from here on, about the same account.
+    const fresh = await readAnswered(c.env, headers, changed.headers);
+    await keepAccount(db, fresh.signIn, signedIn.account ?? null);
+    setCookies(c, changed.headers);
+    return c.json(await shownPerson(c, { ...fresh, account: signedIn.account }), 200, noStore);
   });
 }

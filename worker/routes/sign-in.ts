@@ -1,7 +1,6 @@
 // Signing up, in and out. These routes are open to everybody, so each counts attempts before it does anything, and answers no page
 // of another host. An answer never holds the secret of a sign-in: that is in the cookie alone, where no script reads it.
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { type APIError, isAPIError } from "better-auth/api";
 import { drizzle } from "drizzle-orm/d1";
 import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
@@ -20,12 +19,12 @@ import {
 import { isMember, logDeed, sweepSignIns } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
 import { attempted, proven } from "../identity/attempts.ts";
-import { authOf, signInCookie, signsPeopleIn } from "../identity/auth.ts";
+import { authOf, signsPeopleIn } from "../identity/auth.ts";
 import { authorOf } from "../identity/middleware.ts";
-import { fromNoForeignPage, fromOwnPage, readSignIn, sentCookie } from "../identity/sign-in.ts";
+import { fromNoForeignPage, fromOwnPage, readAnswered, readSignIn, sentCookie } from "../identity/sign-in.ts";
 import { problem } from "../problem.ts";
 import { linkTo, noStore } from "./links.ts";
-import { setCookies, shownPerson } from "./person.ts";
+import { refusalOf, setCookies, shownPerson } from "./person.ts";
 import { json } from "./responses.ts";
 import { describedRoute, guardedRoute } from "./route.ts";
 import { time } from "./times.ts";
@@ -102,27 +101,12 @@ const createLink = guardedRoute({
   responses: { 201: json(SignInLink, "the link") },
 });
 
-/** What a request would be that has the cookies of this answer: who was just signed in is read as anybody is. */
-function withCookies(c: Context<App>, answered: Headers): Headers {
-  const headers = new Headers(c.req.raw.headers);
-  const own = answered.getSetCookie().find((cookie) => cookie.startsWith(`${signInCookie}=`));
-  headers.set("Cookie", own?.split(";")[0] ?? "");
-  return headers;
-}
-
 /** Answers with whoever was just signed in. */
 async function welcome(c: Context<App>, answered: Headers): Promise<z.infer<typeof Person>> {
-  const signedIn = await readSignIn(c.env, withCookies(c, answered));
-  if (signedIn === undefined) throw new Error("signed in, and not");
+  const signedIn = await readAnswered(c.env, c.req.raw.headers, answered);
   setCookies(c, answered);
   await sweepSignIns(drizzle(c.env.DB), Date.now());
   return shownPerson(c, signedIn);
-}
-
-/** better-auth's refusals are answers; its failures are ours. */
-function refusalOf(cause: unknown): APIError {
-  if (isAPIError(cause) && cause.statusCode < 500) return cause;
-  throw cause;
 }
 
 /** The secret of a sign-in link. What has another form is looked up nowhere. */

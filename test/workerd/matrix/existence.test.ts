@@ -47,6 +47,8 @@ beforeAll(async () => {
 const nowhere: Record<string, () => string> = {
   agent_id: () => `nobody-${crypto.randomUUID().slice(0, 8)}`,
   key_id: () => "z".repeat(16),
+  person_id: () => "z".repeat(16),
+  invitation_id: () => "z".repeat(16),
   session_id: () => crypto.randomUUID(),
   fingerprint: freshFingerprint,
 };
@@ -111,7 +113,7 @@ describe.each(withIds)("%s", (operation, row) => {
   it.each(names)("%s", async (name) => {
     const asker = askers[name];
     for (const round of [0, 1]) {
-      const there = await row.ask(world);
+      const there = await row.ask(world, { name: "somebody", has: new Set() });
       const missing = { ...there, path: elsewhere(operation, there.path) };
       const [foreign, none] = [
         await seen(() => ask(operation, row, there, asker)),
@@ -124,7 +126,7 @@ describe.each(withIds)("%s", (operation, row) => {
 
   it("says nothing by conditions and by repetitions either", async () => {
     const asker = askers[names[0] ?? "key elsewhere"];
-    const there = await row.ask(world);
+    const there = await row.ask(world, { name: "somebody", has: new Set() });
     const missing = { ...there, path: elsewhere(operation, there.path) };
     for (const [header, value] of [
       ["If-Match", '"1"'],
