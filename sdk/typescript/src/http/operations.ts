@@ -1038,7 +1038,7 @@ export interface Operations {
   "GET /v1/policy/decision": {
     takes: {
       query: {
-        /** The account that is asked about: the operator's choice. For everybody else there is only their own. */
+        /** The account that is asked about: the operator's choice, and that of people who are in several. For everybody else there is only their own. */
         account?: string | undefined;
         /** who opens a session, or offers a capability */
         agent: string;
