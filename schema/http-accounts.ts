@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ListedAgent } from "../protocol/wire/envelope.ts";
 import { AgentId, CapabilityName } from "../protocol/wire/ids.ts";
 import { bounds } from "./bounds.ts";
-import { AccountId, Time } from "./http.ts";
+import { AccountId, limitOf, Time } from "./http.ts";
 import { Name } from "./http-api-keys.ts";
 import { Rule, Rules, Tag } from "./policy.ts";
 import { standings } from "./tables.ts";
@@ -69,7 +69,7 @@ export const DeletedAgent = z
   .meta({ id: "DeletedAgent" });
 
 export const ListCapabilitiesQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(bounds.capabilitiesPageMax).default(bounds.capabilitiesPageDefault),
+  limit: limitOf(bounds.capabilitiesPageMax, bounds.capabilitiesPageDefault),
   cursor: CapabilityName.optional().describe("`next` of the page before"),
 });
 

@@ -1,7 +1,7 @@
 // The shapes of API keys and of the audit log over HTTP. No behaviour here.
 import { z } from "zod";
 import { bounds } from "./bounds.ts";
-import { Time } from "./http.ts";
+import { limitOf, Time } from "./http.ts";
 import { scopes } from "./permissions.ts";
 
 /** The public half of a key: 16 of a–z and 2–7, 80 bits of dice. */
@@ -51,7 +51,7 @@ export const TimeCursor = z
   .describe("`next` of the page before");
 
 export const ListApiKeysQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(bounds.apiKeysPageMax).default(bounds.apiKeysPageDefault),
+  limit: limitOf(bounds.apiKeysPageMax, bounds.apiKeysPageDefault),
   cursor: TimeCursor.optional(),
 });
 
@@ -60,7 +60,7 @@ export const ApiKeyPage = z
   .meta({ id: "ApiKeyPage" });
 
 export const ListAuditQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(bounds.auditPageMax).default(bounds.auditPageDefault),
+  limit: limitOf(bounds.auditPageMax, bounds.auditPageDefault),
   cursor: z
     .string()
     .regex(/^[0-9a-f-]{36}$/, "`next` of the page before, as it is")

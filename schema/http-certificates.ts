@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { AgentId } from "../protocol/wire/ids.ts";
 import { bounds } from "./bounds.ts";
-import { AccountId, Fingerprint, Time } from "./http.ts";
+import { AccountId, Fingerprint, limitOf, RegisteredCertificate, Time } from "./http.ts";
 import { TimeCursor } from "./http-api-keys.ts";
 import { certificateStatuses, issuers } from "./tables.ts";
 
@@ -25,24 +25,15 @@ export const IssueCertificate = z
   })
   .meta({ id: "IssueCertificate" });
 
-export const IssuedCertificate = z
-  .object({
-    account: AccountId,
-    agent_id: AgentId,
-    fingerprint: Fingerprint,
-    serial: z.string(),
-    subject: z.string(),
-    not_before: Time,
-    not_after: Time,
-    certificate: z.string().describe("PEM"),
-    chain: z.string().describe("PEM of the CAs above it; empty where nobody needs them"),
-    broker_ca: z.string().nullable().describe("PEM of the CA that agents must trust; null: any public one will do"),
-    agents_url: z.string().nullable().describe("where agents connect, `wss://…`; null where the broker was not told"),
-  })
-  .meta({ id: "IssuedCertificate" });
+export const IssuedCertificate = RegisteredCertificate.extend({
+  certificate: z.string().describe("PEM"),
+  chain: z.string().describe("PEM of the CAs above it; empty where nobody needs them"),
+  broker_ca: z.string().nullable().describe("PEM of the CA that agents must trust; null: any public one will do"),
+  agents_url: z.string().nullable().describe("where agents connect, `wss://…`; null where the broker was not told"),
+}).meta({ id: "IssuedCertificate" });
 
 export const ListCertificatesQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(bounds.certificatesPageMax).default(bounds.certificatesPageDefault),
+  limit: limitOf(bounds.certificatesPageMax, bounds.certificatesPageDefault),
   cursor: TimeCursor.optional(),
 });
 

@@ -14,6 +14,9 @@ export const Fingerprint = z
   .string()
   .regex(/^[0-9a-f]{64}$/, "the SHA-256 of the certificate: 64 lower-case hex digits, no colons");
 
+/** How many entries a page of a list has. */
+export const limitOf = (most: number, usual: number) => z.coerce.number().int().min(1).max(most).default(usual);
+
 export const Time = z.iso.datetime().describe("RFC 3339, UTC");
 
 /** RFC 9457, with the members that ERROR frames have too. */
@@ -39,7 +42,7 @@ export const Health = z.object({ status: z.literal("ok"), version: z.string() })
 
 export const ListAgentsQuery = z.object({
   capability: CapabilityName.optional().describe("only agents that announced it"),
-  limit: z.coerce.number().int().min(1).max(bounds.agentsPageMax).default(bounds.agentsPageDefault),
+  limit: limitOf(bounds.agentsPageMax, bounds.agentsPageDefault),
   cursor: AgentId.optional().describe("`next` of the page before"),
 });
 
@@ -88,7 +91,7 @@ const sessionHead = {
 
 export const ListSessionsQuery = z.object({
   state: z.enum(sessionStates).optional().describe("only sessions in that state"),
-  limit: z.coerce.number().int().min(1).max(bounds.sessionsPageMax).default(bounds.sessionsPageDefault),
+  limit: limitOf(bounds.sessionsPageMax, bounds.sessionsPageDefault),
   cursor: z
     .string()
     .regex(/^\d{1,16}\.[0-9a-f-]{36}$/, "`next` of the page before, as it is")
@@ -131,7 +134,7 @@ export const EnvelopesQuery = z.object({
     .regex(/^\d{1,15}\.[01]\.\d{1,15}$/, "`next` of the page before, or an envelope's `cursor`, as it is")
     .optional()
     .describe("`next` of the page before, or the `cursor` of any envelope"),
-  limit: z.coerce.number().int().min(1).max(bounds.envelopesPageMax).default(bounds.envelopesPageDefault),
+  limit: limitOf(bounds.envelopesPageMax, bounds.envelopesPageDefault),
   payloads: z.enum(["true", "false"]).default("false").describe("`true` adds each envelope's `data`"),
 });
 

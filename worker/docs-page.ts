@@ -1,54 +1,17 @@
 // GET /docs: openapi.json as a page for people. Made of the document alone, as text; it loads nothing and runs no script.
 import { z } from "@hono/zod-openapi";
+import { Body, nameOf, Parameter, ParameterOrReference, Schema } from "../schema/document.ts";
 
-/** JSON Schema, as far as the page shows it. */
-interface Schema {
-  type?: string | string[] | undefined;
-  $ref?: string | undefined;
-  enum?: unknown[] | undefined;
-  anyOf?: Schema[] | undefined;
-  oneOf?: Schema[] | undefined;
-  properties?: Record<string, Schema> | undefined;
-  required?: string[] | undefined;
-  items?: Schema | undefined;
-  description?: string | undefined;
-  default?: unknown;
-}
-
-const Schema: z.ZodType<Schema> = z.lazy(() =>
-  z.object({
-    type: z.union([z.string(), z.array(z.string())]).optional(),
-    $ref: z.string().optional(),
-    enum: z.array(z.unknown()).optional(),
-    anyOf: z.array(Schema).optional(),
-    oneOf: z.array(Schema).optional(),
-    properties: z.record(z.string(), Schema).optional(),
-    required: z.array(z.string()).optional(),
-    items: Schema.optional(),
-    description: z.string().optional(),
-    default: z.unknown().optional(),
-  }),
-);
-
-const Content = z.record(z.string(), z.object({ schema: Schema }));
-const Parameter = z.object({
-  name: z.string(),
-  in: z.string(),
-  required: z.boolean().default(false),
-  description: z.string().optional(),
-  schema: Schema,
-});
-const Reference = z.object({ $ref: z.string() });
 const Operation = z.object({
   description: z.string().default(""),
   security: z.array(z.record(z.string(), z.unknown())).default([]),
   "x-permission": z.string().optional(),
-  parameters: z.array(z.union([Reference, Parameter])).default([]),
-  requestBody: z.object({ content: Content }).optional(),
-  responses: z.record(z.string(), z.object({ description: z.string(), content: Content.optional() })),
+  parameters: z.array(ParameterOrReference).default([]),
+  requestBody: Body.optional(),
+  responses: z.record(z.string(), Body.extend({ description: z.string() })),
 });
 type Operation = z.infer<typeof Operation>;
-type Parameters = Record<string, z.infer<typeof Parameter>>;
+type Parameters = Record<string, Parameter>;
 
 /** What the page shows of the document. */
 const Document = z.object({
@@ -65,7 +28,7 @@ const prose = (text: string) => escaped(text).replaceAll(/`([^`]*)`/g, "<code>$1
 /** A schema in the notation of TypeScript. */
 function shape(schema: Schema, indent = ""): string {
   if (schema.$ref !== undefined) {
-    const name = escaped(schema.$ref.split("/").at(-1) ?? "");
+    const name = escaped(nameOf(schema.$ref));
     return `<a href="#schema-${name}">${name}</a>`;
   }
   if (schema.enum !== undefined) return schema.enum.map((value) => escaped(JSON.stringify(value))).join(" | ");
@@ -86,7 +49,7 @@ function shape(schema: Schema, indent = ""): string {
 }
 
 /** Problems all have one shape, which the page says once. */
-const bodies = (content: z.infer<typeof Content> | undefined) =>
+const bodies = (content: z.infer<typeof Body>["content"]) =>
   Object.entries(content ?? {})
     .filter(([type]) => type !== "application/problem+json")
     .map(([, { schema }]) => `<pre>${shape(schema)}</pre>`)
@@ -112,9 +75,7 @@ const anchor = (method: string, path: string) => `${method}${path}`.replaceAll(/
 
 function section(method: string, path: string, operation: Operation, shared: Parameters): string {
   const { requestBody, responses } = operation;
-  const parameters = operation.parameters.flatMap((one) =>
-    "$ref" in one ? (shared[one.$ref.split("/").at(-1) ?? ""] ?? []) : one,
-  );
+  const parameters = operation.parameters.flatMap((one) => ("$ref" in one ? (shared[nameOf(one.$ref)] ?? []) : one));
   const rows = parameters.map(({ name, in: place, required, description = "", schema }) => {
     const preset = schema.default === undefined ? "" : ` = ${escaped(JSON.stringify(schema.default))}`;
     const what = `${place}${required ? "" : ", optional"}`;

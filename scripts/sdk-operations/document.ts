@@ -1,52 +1,11 @@
 // openapi.json as the generator reads it: operations with what they take and give, schemas as they stand.
 import { z } from "zod";
-
-/** JSON Schema, as far as the document uses it. */
-export interface Schema {
-  type?: string | string[] | undefined;
-  $ref?: string | undefined;
-  enum?: unknown[] | undefined;
-  const?: unknown;
-  anyOf?: Schema[] | undefined;
-  oneOf?: Schema[] | undefined;
-  properties?: Record<string, Schema> | undefined;
-  required?: string[] | undefined;
-  additionalProperties?: boolean | Schema | undefined;
-  items?: Schema | undefined;
-  description?: string | undefined;
-}
-
-const Schema: z.ZodType<Schema> = z.lazy(() =>
-  z.object({
-    type: z.union([z.string(), z.array(z.string())]).optional(),
-    $ref: z.string().optional(),
-    enum: z.array(z.unknown()).optional(),
-    const: z.unknown().optional(),
-    anyOf: z.array(Schema).optional(),
-    oneOf: z.array(Schema).optional(),
-    properties: z.record(z.string(), Schema).optional(),
-    required: z.array(z.string()).optional(),
-    additionalProperties: z.union([z.boolean(), Schema]).optional(),
-    items: Schema.optional(),
-    description: z.string().optional(),
-  }),
-);
-
-const Parameter = z.object({
-  name: z.string(),
-  in: z.string(),
-  required: z.boolean().default(false),
-  description: z.string().optional(),
-  schema: Schema,
-});
-export type Parameter = z.infer<typeof Parameter>;
-
-const Body = z.object({ content: z.record(z.string(), z.object({ schema: Schema })).optional() });
+import { Body, nameOf, Parameter, ParameterOrReference, Schema } from "../../schema/document.ts";
 
 const Operation = z.object({
   description: z.string().default(""),
   "x-permission": z.string().optional(),
-  parameters: z.array(z.union([z.object({ $ref: z.string() }), Parameter])).default([]),
+  parameters: z.array(ParameterOrReference).default([]),
   requestBody: Body.optional(),
   responses: z.record(z.string(), Body),
 });
@@ -67,8 +26,6 @@ export interface Operation {
   /** Of each status of success. */
   answers: Schema[];
 }
-
-export const nameOf = (ref: string): string => ref.split("/").at(-1) ?? "";
 
 /** Reads the document; upgrades, which are answered by a WebSocket alone, are left out. */
 export function readDocument(json: unknown): { schemas: Record<string, Schema>; operations: Operation[] } {

@@ -1,5 +1,6 @@
 // The TypeScript of openapi.json: its schemas as types under their names, its operations as one table. Text in, text out.
-import { nameOf, type Operation, type Parameter, readDocument, type Schema } from "./document.ts";
+import { nameOf, type Parameter, type Schema } from "../../schema/document.ts";
+import { type Operation, readDocument } from "./document.ts";
 
 const head = `// What the HTTP API takes and gives, from its openapi.json. Made by \`npm run sdk:operations\`; do not edit.
 `;

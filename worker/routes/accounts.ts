@@ -18,7 +18,7 @@ import { mintId } from "../identity/bearer.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { agentObject } from "../objects.ts";
 import { problem } from "../problem.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { time } from "./times.ts";
 
@@ -37,7 +37,7 @@ const change = guardedRoute({
   description:
     "Changes the account. Suspending it closes every live socket of its agents (4403), and refuses its keys.",
   access: { permission: "account:write" },
-  request: { body: { required: true, content: { "application/json": { schema: ChangeAccount } } } },
+  request: { body: body(ChangeAccount) },
   tagged: true,
   responses: { 200: json(Account, "the account as it is now") },
 });
@@ -48,7 +48,7 @@ const create = guardedRoute({
   description:
     "Makes an account. Whoever is signed in is its owner, and asks about it from now on; names are the operator's to choose, since choosing one tells whether it is taken.",
   access: { permission: "accounts:write", people: true },
-  request: { body: { required: true, content: { "application/json": { schema: CreateAccount } } } },
+  request: { body: body(CreateAccount) },
   tagged: true,
   refuses: ["account_exists", "too_many_accounts"],
   responses: { 201: json(Account, "the account") },

@@ -20,7 +20,7 @@ import { etagOf, wantedRevision } from "../etag.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { agentObject, isConnected } from "../objects.ts";
 import { problem } from "../problem.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { time, timeOrNull } from "./times.ts";
 
@@ -32,7 +32,7 @@ const create = guardedRoute({
   description:
     "Makes an agent. It can connect once it has a certificate. One that was deleted can be made anew; its old certificates stay revoked.",
   access: { permission: "agents:write" },
-  request: { body: { required: true, content: { "application/json": { schema: CreateAgent } } } },
+  request: { body: body(CreateAgent) },
   tagged: true,
   refuses: ["agent_exists"],
   responses: { 201: json(Agent, "the agent") },
@@ -76,7 +76,7 @@ const change = guardedRoute({
   access: { permission: "agents:write" },
   request: {
     params,
-    body: { required: true, content: { "application/json": { schema: ChangeAgent } } },
+    body: body(ChangeAgent),
   },
   tagged: true,
   refuses: ["agent_not_found"],

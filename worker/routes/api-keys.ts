@@ -14,7 +14,7 @@ import type { App } from "../env.ts";
 import { apiKeyForm, hashSecret } from "../identity/bearer.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { problem } from "../problem.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { readTimeCursor, time, timeOrNull } from "./times.ts";
 
@@ -23,7 +23,7 @@ const create = guardedRoute({
   path: "/v1/api-keys",
   description: "Makes an API key. The answer has the key itself, which is shown this once.",
   access: { permission: "keys:write" },
-  request: { body: { required: true, content: { "application/json": { schema: CreateApiKey } } } },
+  request: { body: body(CreateApiKey) },
   responses: { 201: json(CreatedApiKey, "the key") },
 });
 

@@ -16,7 +16,7 @@ import { authorOf } from "../identity/middleware.ts";
 import { readCertificate } from "../identity/pem.ts";
 import { agentObject } from "../objects.ts";
 import { problem } from "../problem.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { time } from "./times.ts";
 
@@ -25,7 +25,7 @@ const register = guardedRoute({
   path: "/v1/certificates",
   description: "Registers the certificate of an agent, and the agent if it is new. Safe to repeat.",
   access: { permission: "certificates:write" },
-  request: { body: { required: true, content: { "application/json": { schema: RegisterCertificate } } } },
+  request: { body: body(RegisterCertificate) },
   refuses: ["certificate_revoked", "certificate_taken"],
   responses: {
     200: json(RegisteredCertificate, "it was registered for this agent before"),

@@ -15,7 +15,7 @@ import { enrolmentTokenForm, hashSecret } from "../identity/bearer.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { problem } from "../problem.ts";
 import { answerAgain, answerWithCertificate, issuingRefusals } from "./issuing.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { time } from "./times.ts";
 
@@ -27,7 +27,7 @@ const createToken = guardedRoute({
   access: { permission: "certificates:write" },
   request: {
     params: z.object({ agent_id: AgentId }),
-    body: { required: true, content: { "application/json": { schema: CreateEnrolmentToken } } },
+    body: body(CreateEnrolmentToken),
   },
   refuses: ["agent_not_found"],
   responses: { 201: json(CreatedEnrolmentToken, "the token") },
@@ -39,7 +39,7 @@ const enrol = guardedRoute({
   description:
     "Trades an enrolment token for a certificate. The token is used up by the certificate, not by a refusal; a request for the same key gets the same certificate again, while the token lasts.",
   access: { enrolment: true },
-  request: { body: { required: true, content: { "application/json": { schema: Enrol } } } },
+  request: { body: body(Enrol) },
   refuses: issuingRefusals,
   responses: { 201: json(IssuedCertificate, "the certificate") },
 });

@@ -33,7 +33,7 @@ import { problem } from "../problem.ts";
 import { linkTo, noStore } from "./links.ts";
 import { beyondOf } from "./members.ts";
 import { shownPerson, signedInOf } from "./person.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { describedRoute, guardedRoute } from "./route.ts";
 import { readTimeCursor, time } from "./times.ts";
 
@@ -43,7 +43,7 @@ const create = guardedRoute({
   description:
     "Invites somebody into the account. The answer has a link that works once, which is shown this once: no mail is sent, so hand it on. An earlier invitation for the same address ends.",
   access: { permission: "members:write" },
-  request: { body: { required: true, content: { "application/json": { schema: CreateInvitation } } } },
+  request: { body: body(CreateInvitation) },
   refuses: ["member_exists", "too_many_members"],
   responses: { 201: json(CreatedInvitation, "the invitation") },
 });
@@ -82,7 +82,7 @@ const accept = guardedRoute({
   path: "/v1/invitations/accept",
   description: "Takes an invitation up: whoever is signed in is a member, and asks about that account from now on.",
   access: { person: true },
-  request: { body: { required: true, content: { "application/json": { schema: AcceptInvitation } } } },
+  request: { body: body(AcceptInvitation) },
   refuses: ["invitation_invalid", "account_suspended"],
   responses: { 200: json(Person, "the person, with the new account") },
 });

@@ -32,7 +32,7 @@ import { authorOf } from "../identity/middleware.ts";
 import { type CertificateContent, readCertificate } from "../identity/pem.ts";
 import type { Principal } from "../identity/principal.ts";
 import { problem } from "../problem.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { readTimeCursor, time, timeOrNull } from "./times.ts";
 
@@ -55,7 +55,7 @@ const issue = guardedRoute({
   access: { permission: "certificates:write", agents: true },
   request: {
     params: z.object({ agent_id: AgentId }),
-    body: { required: true, content: { "application/json": { schema: IssueCertificate } } },
+    body: body(IssueCertificate),
   },
   refuses: issuingRefusals,
   responses: { 201: json(IssuedCertificate, "the certificate") },

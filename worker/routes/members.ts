@@ -15,7 +15,7 @@ import { changeRole, listMembers, type MemberListing, removeMember } from "../..
 import type { App } from "../env.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { problem } from "../problem.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { readTimeCursor, time } from "./times.ts";
 
@@ -36,7 +36,7 @@ const change = guardedRoute({
   access: { permission: "members:write" },
   request: {
     params: z.object({ person_id: PersonId }),
-    body: { required: true, content: { "application/json": { schema: ChangeMember } } },
+    body: body(ChangeMember),
   },
   refuses: ["member_not_found", "last_owner"],
   responses: { 200: json(Member, "the member as it is now") },

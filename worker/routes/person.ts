@@ -12,7 +12,7 @@ import { authOf } from "../identity/auth.ts";
 import { readAnswered, type SignedIn } from "../identity/sign-in.ts";
 import { problem } from "../problem.ts";
 import { noStore } from "./links.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { time } from "./times.ts";
 
@@ -30,7 +30,7 @@ const change = guardedRoute({
   description:
     "Chooses the account that this sign-in asks about from now on, where a request names none by `?account=`.",
   access: { person: true },
-  request: { body: { required: true, content: { "application/json": { schema: ChangePerson } } } },
+  request: { body: body(ChangePerson) },
   responses: { 200: json(Person, "the person as it is now") },
 });
 
@@ -40,7 +40,7 @@ const changePassword = guardedRoute({
   description:
     "Changes the password, or sets the first one. Every other sign-in of the person is ended, and this one gets another cookie.",
   access: { person: true },
-  request: { body: { required: true, content: { "application/json": { schema: ChangePassword } } } },
+  request: { body: body(ChangePassword) },
   refuses: ["password_refused", "too_many_attempts"],
   responses: { 200: json(Person, "it is changed") },
 });

@@ -8,7 +8,7 @@ import type { App } from "../env.ts";
 import { etagOf, wantedRevision } from "../etag.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { problem } from "../problem.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 
 const show = guardedRoute({
@@ -26,7 +26,7 @@ const replace = guardedRoute({
   description:
     "Replaces the rules. They count for sessions that are opened and capabilities that are announced from now on.",
   access: { permission: "policy:write" },
-  request: { body: { required: true, content: { "application/json": { schema: Policy } } } },
+  request: { body: body(Policy) },
   tagged: true,
   responses: { 200: json(Policy, "the rules as they are now") },
 });

@@ -23,7 +23,7 @@ import { authorOf } from "../identity/middleware.ts";
 import type { Principal } from "../identity/principal.ts";
 import { sessionObject } from "../objects.ts";
 import { issuesOf, problem } from "../problem.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { guardedRoute } from "./route.ts";
 import { readTimeCursor, time, timeOrNull } from "./times.ts";
 
@@ -67,7 +67,7 @@ const redrive = guardedRoute({
   access: { permission: "sessions:write", agents: true },
   request: {
     params: z.object({ session_id: Uuid }),
-    body: { required: true, content: { "application/json": { schema: Redrive } } },
+    body: body(Redrive),
   },
   refuses: [
     "session_unknown",

@@ -25,7 +25,7 @@ import { fromNoForeignPage, fromOwnPage, readAnswered, readSignIn, sentCookie } 
 import { problem } from "../problem.ts";
 import { linkTo, noStore } from "./links.ts";
 import { refusalOf, setCookies, shownPerson } from "./person.ts";
-import { json } from "./responses.ts";
+import { body, json } from "./responses.ts";
 import { describedRoute, guardedRoute } from "./route.ts";
 import { time } from "./times.ts";
 
@@ -45,7 +45,7 @@ const signUp = describedRoute(
     description:
       "Makes a person, and signs that one in. Then make an account (POST /v1/accounts) or accept an invitation.",
     middleware: openly,
-    request: { body: { required: true, content: { "application/json": { schema: SignUp } } } },
+    request: { body: body(SignUp) },
     refuses: ["person_exists"],
     responses: { 201: json(Person, "signed in, by the cookie of this answer") },
   },
@@ -58,7 +58,7 @@ const signIn = describedRoute(
     path: "/v1/auth/sign-in",
     description: "Signs a person in by e-mail address and password.",
     middleware: openly,
-    request: { body: { required: true, content: { "application/json": { schema: SignIn } } } },
+    request: { body: body(SignIn) },
     refuses: ["sign_in_refused"],
     responses: { 200: json(Person, "signed in, by the cookie of this answer") },
   },
@@ -71,7 +71,7 @@ const signOut = describedRoute(
     path: "/v1/auth/sign-out",
     description: "Ends the sign-in of the cookie that is sent, and takes it back. Safe to repeat.",
     middleware: openly,
-    request: { body: { required: true, content: { "application/json": { schema: SignOut } } } },
+    request: { body: body(SignOut) },
     responses: { 200: json(SignedOut, "signed out") },
   },
   openRefusals.slice(0, 2),
@@ -96,7 +96,7 @@ const createLink = guardedRoute({
   description:
     "Makes a link that signs a member of the account in, once, within ten minutes: for the first owner, and for whoever has lost the password. Until a person's address is proven so, following it ends the old password and all sign-ins.",
   access: { permission: "sign-in-links:write" },
-  request: { body: { required: true, content: { "application/json": { schema: CreateSignInLink } } } },
+  request: { body: body(CreateSignInLink) },
   refuses: ["member_not_found", "sign_in_unavailable"],
   responses: { 201: json(SignInLink, "the link") },
 });
