@@ -94,11 +94,11 @@ export const PolicyDecisionQuery = z
   .object({
     agent: AgentId.describe("who opens a session, or offers a capability"),
     to: AgentId.optional().describe("with whom it opens one"),
-    capability: CapabilityName.optional().describe("what it offers"),
+    capability: CapabilityName.optional().describe("what it offers; with `to`: by what that one was found"),
   })
   .refine(
-    ({ to, capability }) => (to === undefined) !== (capability === undefined),
-    "ask for `to`, or for `capability`",
+    ({ to, capability }) => to !== undefined || capability !== undefined,
+    "ask for `to`, for `capability`, or both",
   );
 
 export const PolicyDecision = z

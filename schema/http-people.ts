@@ -1,7 +1,7 @@
 // The shapes of people, members and invitations over HTTP. No behaviour here.
 import { z } from "zod";
 import { bounds } from "./bounds.ts";
-import { AccountId, Time } from "./http.ts";
+import { AccountId, limitOf, Time } from "./http.ts";
 import { Name, TimeCursor } from "./http-api-keys.ts";
 import { roleNames } from "./permissions.ts";
 import { standings } from "./tables.ts";
@@ -85,7 +85,7 @@ export const Member = z
   .meta({ id: "Member" });
 
 export const ListMembersQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(bounds.membersPageMax).default(bounds.membersPageDefault),
+  limit: limitOf(bounds.membersPageMax, bounds.membersPageDefault),
   cursor: TimeCursor.optional(),
 });
 

@@ -1,8 +1,8 @@
 // The policy of an account: read and replaced as a whole. It is judged where sessions are opened and capabilities announced.
-import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { OpenAPIHono, z } from "@hono/zod-openapi";
 import { drizzle } from "drizzle-orm/d1";
 import { Policy, PolicyDecision, PolicyDecisionQuery } from "../../schema/http-accounts.ts";
-import { decidingRule, type Party, type PolicyQuestion } from "../../schema/policy.ts";
+import { decidingRule, type Party, type PolicyQuestion, type Rule } from "../../schema/policy.ts";
 import { agentExists, findParties, findPolicy, savePolicy } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
 import { etagOf, wantedRevision } from "../etag.ts";
@@ -35,18 +35,29 @@ const decide = guardedRoute({
   method: "get",
   path: "/v1/policy/decision",
   description:
-    "What the rules say now: whether one agent may open a session with another, or may offer a capability, and which rule decides. It changes nothing.",
+    "What the rules say now: whether one agent may open a session with another (by a capability), or may offer one, and which rule decides. It changes nothing.",
   access: { permission: "policy:read" },
   request: { query: PolicyDecisionQuery },
   refuses: ["agent_not_found"],
   responses: { 200: json(PolicyDecision, "what is decided, and by which rule") },
 });
 
-/** The question about agents as the rules see them; who is asked about comes first. */
-function questionOf([agent, to]: readonly Party[], capability: string | undefined): PolicyQuestion | undefined {
-  if (agent === undefined) return undefined;
-  if (capability !== undefined) return { action: "offer", agent, capability };
-  return to && { action: "open", from: agent, to };
+/** What is asked about agents as the rules see them: of a session by capability both, as where one is opened (PROTOCOL N18). */
+function questionsOf([agent, to]: readonly Party[], capability: string | undefined): PolicyQuestion[] {
+  if (agent === undefined) return [];
+  const open = to === undefined ? [] : [{ action: "open" as const, from: agent, to }];
+  const offer = capability === undefined ? [] : [{ action: "offer" as const, agent: to ?? agent, capability }];
+  return [...open, ...offer];
+}
+
+/** The decision: the first that denies, else the last one that a rule made. */
+function decisionOf(rules: readonly Rule[], questions: readonly PolicyQuestion[]): z.infer<typeof PolicyDecision> {
+  const decided = questions.flatMap((question) => {
+    const place = decidingRule(rules, question);
+    const rule = place === undefined ? undefined : rules[place];
+    return place === undefined || rule === undefined ? [] : { allowed: rule.effect === "allow", rule, place };
+  });
+  return decided.find(({ allowed }) => !allowed) ?? decided.at(-1) ?? { allowed: true, rule: null, place: null };
 }
 
 export function policyRoutes(app: OpenAPIHono<App>): void {
@@ -72,10 +83,7 @@ export function policyRoutes(app: OpenAPIHono<App>): void {
     const db = drizzle(c.env.DB);
     const known = await Promise.all(names.map((name) => agentExists(db, account, name)));
     const { rules, parties } = await findParties(db, account, names);
-    const question = questionOf(parties, capability);
-    if (question === undefined || known.includes(false)) return problem(c, "agent_not_found");
-    const place = decidingRule(rules, question) ?? null;
-    const rule = place === null ? null : (rules[place] ?? null);
-    return c.json({ allowed: rule?.effect !== "deny", rule, place }, 200);
+    if (known.includes(false)) return problem(c, "agent_not_found");
+    return c.json(decisionOf(rules, questionsOf(parties, capability)), 200);
   });
 }

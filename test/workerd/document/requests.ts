@@ -90,7 +90,7 @@ function parameters(of: Parameter[], known: Known, wild: boolean): fc.Arbitrary<
   const members = of.map(({ name, schema }) => {
     const fit = fitting(schema).map(String);
     const there = known[name] ?? [];
-    const good = there.length > 0 ? fc.oneof(fc.constantFrom(...there), fit) : fit;
+    const good = there.length > 0 ? fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...there) }, fit) : fit;
     return [name, wild ? fc.oneof(good, anyText) : good] as const;
   });
   const requiredKeys = of.filter(({ required }) => required).map(({ name }) => name);

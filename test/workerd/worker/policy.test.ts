@@ -123,6 +123,9 @@ describe("what is decided", () => {
       ["agent=visiting&to=trusting", 1],
       ["agent=visiting&capability=refund", 2],
       ["agent=visiting&capability=count", null],
+      ["agent=trusting&to=visiting&capability=refund", 2],
+      ["agent=trusting&to=visiting&capability=count", 0],
+      ["agent=visiting&to=trusting&capability=refund", 1],
     ] as const) {
       const rule = place === null ? null : rules[place];
       expect(await (await decision(query)).json()).toEqual({ allowed: rule?.effect !== "deny", rule, place });
@@ -137,7 +140,7 @@ describe("what is decided", () => {
 
   it("is no guess: agents that are not there, and half a question, are refused", async () => {
     await expectProblem(await decision("agent=nobody&to=trusting"), "agent_not_found");
-    for (const half of ["", "agent=trusting", "to=visiting", "agent=trusting&to=visiting&capability=count"]) {
+    for (const half of ["", "agent=trusting", "to=visiting", "capability=count"]) {
       await expectProblem(await decision(half), "invalid_request");
     }
   });

@@ -84,11 +84,11 @@ const set: Command = {
 
 const test: Command = {
   name: "policy test",
-  args: "AGENT --to AGENT | --capability NAME",
+  args: "AGENT [--to AGENT] [--capability NAME]",
   summary: "whether an agent may open a session with another, or offer a capability, and which rule decides",
   help: [
     "--to AGENT         may it open a session with that one?",
-    "--capability NAME  may it offer that?",
+    "--capability NAME  may it offer that? With --to: may it find that one by it?",
     "Ends with 0 where it is allowed, with 1 where it is denied.",
   ],
   example: "agentworks policy test planner --to analyst",
@@ -97,11 +97,12 @@ const test: Command = {
   async run(context) {
     const agent = arg(context, 0);
     const [to, capability] = [text(context.flags, "to"), text(context.flags, "capability")];
-    if ((to === undefined) === (capability === undefined)) throw new UsageError("Ask by --to, or by --capability.");
+    if (to === undefined && capability === undefined) throw new UsageError("Ask by --to, by --capability, or by both.");
     const { api } = await context.target();
     const decided = await api.request("GET /v1/policy/decision", { query: { agent, to, capability } });
     const { allowed, rule, place } = decided;
-    const what = to === undefined ? `offer ${capability}` : `open sessions with ${to}`;
+    const by = capability === undefined ? "" : ` by ${capability}`;
+    const what = to === undefined ? `offer ${capability}` : `open sessions with ${to}${by}`;
     const why = rule === null ? "no rule fits" : `rule ${place}: ${rule.effect} ${rule.action} ${aboutText(rule)}`;
     context.output.result(decided, () => `${agent} may${allowed ? "" : " not"} ${what} (${why}).\n`);
     return allowed ? exitCodes.done : exitCodes.failed;

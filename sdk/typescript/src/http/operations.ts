@@ -1034,7 +1034,7 @@ export interface Operations {
     };
     answer: Policy;
   };
-  /** What the rules say now: whether one agent may open a session with another, or may offer a capability, and which rule decides. It changes nothing. Needs `policy:read`. */
+  /** What the rules say now: whether one agent may open a session with another (by a capability), or may offer one, and which rule decides. It changes nothing. Needs `policy:read`. */
   "GET /v1/policy/decision": {
     takes: {
       query: {
@@ -1044,7 +1044,7 @@ export interface Operations {
         agent: string;
         /** with whom it opens one */
         to?: string | undefined;
-        /** what it offers */
+        /** what it offers; with `to`: by what that one was found */
         capability?: string | undefined;
       };
     };
