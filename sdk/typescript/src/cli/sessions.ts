@@ -25,17 +25,19 @@ const list: Command = {
     const listed = api.list("GET /v1/sessions", { query: { limit: 50 } });
     const sessions = await first(listed, count(context.flags, "limit") ?? 50);
     context.output.result({ sessions }, () =>
-      table(
-        ["SESSION", "STATE", "FROM", "TO", "OPENED (UTC)", "REASON"],
-        sessions.map((one) => [
-          one.session_id,
-          one.state,
-          one.initiator,
-          one.responder,
-          shortTime(one.created_at),
-          one.reason ?? "-",
-        ]),
-      ),
+      sessions.length === 0
+        ? "No sessions yet: an offer is listed once it was answered.\n"
+        : table(
+            ["SESSION", "STATE", "FROM", "TO", "OPENED (UTC)", "REASON"],
+            sessions.map((one) => [
+              one.session_id,
+              one.state,
+              one.initiator,
+              one.responder,
+              shortTime(one.created_at),
+              one.reason ?? "-",
+            ]),
+          ),
     );
   },
 };
