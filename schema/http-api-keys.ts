@@ -72,7 +72,7 @@ export const AuditEntry = z
   .object({
     id: z.string(),
     at: Time,
-    actor: z.string().describe("`operator`, `key:<id>`, `agent:<agent_id>`"),
+    actor: z.string().describe("`operator`, `key:<id>`, `person:<person_id>`, `agent:<agent_id>`"),
     action: z.string().describe("`<noun>.<verb>`, such as `api_key.create`"),
     target: z.string().describe("the id of what was changed"),
     address: z.string().nullable().describe("from where, as the edge knows it"),

@@ -184,7 +184,7 @@ export const auditLog = sqliteTable(
     id: text("id").notNull(),
     accountId: text("account_id").notNull(),
     at: integer("at").notNull(),
-    /** `operator`, `key:<id>`, `agent:<agent_id>`. */
+    /** `operator`, `key:<id>`, `person:<person_id>`, `agent:<agent_id>`. */
     actor: text("actor").notNull(),
     /** `<noun>.<verb>`: `api_key.create`. */
     action: text("action").notNull(),

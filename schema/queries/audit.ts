@@ -7,7 +7,7 @@ import { auditLog } from "../tables.ts";
 
 /** Who changes something, and from where. */
 export interface Author {
-  /** `operator`, `key:<id>`, `agent:<agent_id>`. */
+  /** `operator`, `key:<id>`, `person:<person_id>`, `agent:<agent_id>`. */
   actor: string;
   /** The address of the client as the edge knows it, and what its program says of itself. */
   address: string | null;

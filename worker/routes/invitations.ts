@@ -26,6 +26,7 @@ import {
   revokeInvitation,
 } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
+import { attempted } from "../identity/attempts.ts";
 import { hashSecret, invitationForm } from "../identity/bearer.ts";
 import { authorOf } from "../identity/middleware.ts";
 import { equalInConstantTime } from "../identity/secrets.ts";
@@ -73,7 +74,7 @@ const look = describedRoute({
   description:
     "Where the link of an invitation leads: what it is to. To take it up, sign in with that e-mail address, and POST /v1/invitations/accept with the token.",
   request: { query: LinkQuery },
-  refuses: ["invitation_invalid"],
+  refuses: ["invitation_invalid", "too_many_attempts"],
   responses: { 200: json(ShownInvitation, "the invitation") },
 });
 
@@ -146,6 +147,8 @@ export function invitationRoutes(app: OpenAPIHono<App>): void {
   });
 
   app.openapi(look, async (c) => {
+    const refused = await attempted(c);
+    if (refused !== undefined) return refused;
     const found = await invitationOf(c.env.DB, c.req.valid("query").token);
     if (found === undefined) return problem(c, "invitation_invalid");
     const { accountName: account_name, email, role, expiresAt } = found;

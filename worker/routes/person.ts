@@ -7,7 +7,7 @@ import type { z } from "zod";
 import { ChangePassword, ChangePerson, Person } from "../../schema/http-people.ts";
 import { describePerson, findMembership, keepAccount } from "../../schema/registry.ts";
 import type { App } from "../env.ts";
-import { attempted } from "../identity/attempts.ts";
+import { attempted, proven } from "../identity/attempts.ts";
 import { authOf } from "../identity/auth.ts";
 import { readAnswered, type SignedIn } from "../identity/sign-in.ts";
 import { problem } from "../problem.ts";
@@ -114,6 +114,7 @@ export function personRoutes(app: OpenAPIHono<App>): void {
     const body = { currentPassword, newPassword, revokeOtherSessions: true };
     const changed = await api.changePassword({ body, headers, returnHeaders: true }).catch(refusalOf);
     if ("statusCode" in changed) return problem(c, "password_refused");
+    await proven(c, signedIn.email);
     // It is another sign-in from here on, about the same account.
     const fresh = await readAnswered(c.env, headers, changed.headers);
     await keepAccount(db, fresh.signIn, signedIn.account ?? null);

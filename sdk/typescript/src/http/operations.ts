@@ -56,7 +56,7 @@ export interface AuditEntry {
   id: string;
   /** RFC 3339, UTC */
   at: string;
-  /** `operator`, `key:<id>`, `agent:<agent_id>` */
+  /** `operator`, `key:<id>`, `person:<person_id>`, `agent:<agent_id>` */
   actor: string;
   /** `<noun>.<verb>`, such as `api_key.create` */
   action: string;
