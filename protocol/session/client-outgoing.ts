@@ -4,6 +4,10 @@ import type { WorkType } from "../wire/envelope.ts";
 import { limits } from "../wire/limits.ts";
 import { SendStream, type Span } from "./streams.ts";
 
+/** Half of a frame stays free for receipts and other sessions (B2). */
+const linesMax = limits.frameEnvelopesMax / 2;
+const bytesMax = limits.frameBytesMax / 2;
+
 interface Outgoing extends Span {
   line: string;
 }
@@ -14,8 +18,6 @@ export class OutgoingWork extends SendStream<Outgoing> {
   /** The broker takes nothing beyond this. */
   #limit = 0;
   #closeSeq: number | undefined;
-  /** The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1). */
-  #flying = 0;
   /** What is acknowledged before an attachment is made again: its ERRORs may be lost. */
   #unheard: Outgoing[] = [];
 
@@ -35,23 +37,33 @@ export class OutgoingWork extends SendStream<Outgoing> {
     if (type === "SESSION_CLOSE") this.#closeSeq = seq;
   }
 
-  /** The lines of the next frame, which are sent by that; none while one is on its way. */
+  /**
+   * The lines of the next frame, which are sent by that: whatever there is while nothing is on its way, else only a full frame (B1).
+   */
   frame(): string[] {
-    if (this.#flying > this.acked) return [];
+    const { lines, isFull } = this.#next();
+    if (this.sent > this.acked && !isFull) return [];
+    this.sent += lines.length;
+    return lines;
+  }
+
+  /** A full frame may go now, whatever is on its way. */
+  get hasFullFrame(): boolean {
+    return this.#next().isFull;
+  }
+
+  /** What the next frame would have, as far as the limit allows. */
+  #next(): { lines: string[]; isFull: boolean } {
     const lines: string[] = [];
     let bytes = 0;
-    for (const { first, line } of this.spans) {
-      if (first <= this.sent) continue;
+    // Here each span is one envelope, and the first of them is the oldest that is not stored.
+    for (const { first, line } of this.spans.slice(this.sent - this.acked, this.sent - this.acked + linesMax)) {
       bytes += line.length * 3 + 1;
-      // Half of a frame stays free for acknowledgements and other sessions.
-      const full = lines.length >= limits.frameEnvelopesMax / 2 || bytes > limits.frameBytesMax / 2;
-      if (first > this.#limit || (full && lines.length > 0)) break;
+      if (first > this.#limit) break;
+      if (bytes > bytesMax && lines.length > 0) return { lines, isFull: true };
       lines.push(line);
     }
-    if (lines.length === 0) return lines;
-    this.sent += lines.length;
-    this.#flying = this.sent;
-    return lines;
+    return { lines, isFull: lines.length >= linesMax };
   }
 
   /**
@@ -66,12 +78,6 @@ export class OutgoingWork extends SendStream<Outgoing> {
     this.delivered = Math.max(this.delivered, delivered);
     this.#limit = Math.max(this.#limit, limit);
     return this.acked + this.delivered !== before;
-  }
-
-  /** The session is attached again, and the broker has everything through `received`. */
-  override rewind(received: number): void {
-    super.rewind(received);
-    this.#flying = 0;
   }
 
   /** The `data` of the TASK_REQUESTs that were stored unheard: told once. */

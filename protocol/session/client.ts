@@ -198,6 +198,11 @@ export class ClientSession {
     return this.#state.name === "ready" && this.#in.owed > 0;
   }
 
+  /** A full frame of work waits that need not wait for anything: call `lines` once more, for a frame of its own (B1). */
+  get hasFullFrame(): boolean {
+    return this.#state.name === "ready" && this.#out.hasFullFrame;
+  }
+
   /**
    * The lines to send now, at most one frame of work. Call it after every event, and send what it gives.
    * @param receipts "later": a receipt goes only with work, or when it covers many messages

@@ -89,15 +89,32 @@ describe.each(memories)("the client half (evicting: $evicting)", (options) => {
     expect(link.b.work()).toEqual([{ content: "one" }, { content: "two" }]);
   });
 
-  it("[B1, B2] one frame is in flight; what queues up meanwhile shares the next, half a frame at most", () => {
+  it("[B1, B2] what queues up beside a frame in flight shares the next, which waits unless it is full: half a frame", () => {
     const link = Link.open(options);
+    const full = limits.frameEnvelopesMax / 2;
+    const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
     send(link.a, 0);
     const first = half(link.a).lines();
     expect(first).toHaveLength(1);
-    send(link.a, ...Array.from({ length: 300 }, (_, i) => i));
+    send(link.a, ...numbers(full - 1));
+    expect([half(link.a).hasFullFrame, half(link.a).lines()]).toEqual([false, []]);
+    send(link.a, ...numbers(5));
+    expect(half(link.a).hasFullFrame).toBe(true);
+    expect(half(link.a).lines()).toHaveLength(full);
+    expect(half(link.a).hasFullFrame).toBe(false);
     expect(half(link.a).lines()).toEqual([]);
+    // The first is stored, the second is still on its way: the rest waits.
     link.say(link.a, ...first.map((line) => JSON.parse(line)));
-    expect(half(link.a).lines()).toHaveLength(limits.frameEnvelopesMax / 2);
+    expect(half(link.a).lines()).toEqual([]);
+  });
+
+  it("[B1, W1] no full frame goes beyond the limit", () => {
+    const link = Link.open(options);
+    send(link.a, ...Array.from({ length: limits.windowMessages + 200 }, (_, i) => i));
+    const frames = [];
+    do frames.push(half(link.a).lines().length);
+    while (half(link.a).hasFullFrame);
+    expect(frames).toEqual([128, 128, 128, 128]);
   });
 
   it("[B2] a large envelope goes alone", () => {

@@ -169,6 +169,8 @@ export class End {
       if (this.keeper !== undefined && this.#world.strikes(plan.mishaps.killInside)) return kill(this.#world, this);
       network.inbound(route, frame);
     }
+    // What fills a frame of its own waits for nothing.
+    if (session.hasFullFrame) this.flush(receipts);
   }
 
   // --- in

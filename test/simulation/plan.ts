@@ -155,7 +155,7 @@ const drawHabits = (dice: Dice): Habits => {
 const meanMs: Record<FaultKind, [number, number]> = {
   cut: [100, 10_000],
   swallow: [2_000, 60_000],
-  mute: [2_000, 60_000],
+  mute: [1_000, 30_000],
   drain: [500, 20_000],
   stall: [500, 20_000],
   reattach: [50, 5_000],
@@ -172,7 +172,7 @@ const isOn: Partial<Record<FaultKind, number>> = {
   rollback: 0.12,
   die: 0.4,
   swallow: 0.3,
-  mute: 0.3,
+  mute: 0.5,
   drain: 0.3,
   ask: 0.3,
 };

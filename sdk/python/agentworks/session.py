@@ -214,6 +214,8 @@ class Session:
         if self._hold.is_held or not self.keep():
             return []
         lines = self._core.lines(receipts)
+        if self._core.has_full_frame:
+            self._host.wake(self)
         said = self._pausing.take() if self._core.state == "ready" else None
         if said is not None:
             lines.append(f'{{"type":"{said}","session_id":"{self.id}"}}')

@@ -195,6 +195,7 @@ export class LiveSession implements Session {
     if (this.#hold.isHeld) return [];
     if (!this.keep()) return [];
     const lines = this.#core.lines(receipts);
+    if (this.#core.hasFullFrame) this.#host.wake(this);
     const type = this.#core.state === "ready" ? this.#pausing.take() : undefined;
     if (type !== undefined) lines.push(encode({ type, session_id: this.id }));
     return lines;

@@ -27,7 +27,7 @@ const sending = [
   Script.ready("text is text, whatever is in it", ["E4"])
     .say('"\\\n\u0000\u2028😀é', "", { "": 0, "a b": "}" })
     .lines(),
-  Script.ready("one frame is in flight; what queues up meanwhile shares the next", ["B1"])
+  Script.ready("what queues up beside a frame in flight shares the next", ["B1"])
     .say("one")
     .lines()
     .say("two", "three")
@@ -39,6 +39,18 @@ const sending = [
     .receipt(2, 512)
     .lines()
     .receipt(3, 512)
+    .lines(),
+  Script.ready("beside a frame in flight only a full one goes", ["B1", "B2"])
+    .say("one")
+    .lines()
+    .say(...many(127))
+    .lines()
+    .say("full", "more")
+    .lines()
+    .lines()
+    .receipt(1, 512)
+    .lines()
+    .receipt(129, 512)
     .lines(),
   Script.ready("a frame takes 128 envelopes of a session", ["B2"])
     .say(...many(129))

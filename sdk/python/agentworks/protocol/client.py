@@ -216,6 +216,12 @@ class ClientSession:
         if self._state == "ready":
             self.reattach()
 
+    @property
+    def has_full_frame(self) -> bool:
+        """A full frame of work waits that need not wait for anything: call ``lines`` once more, for a frame of its own
+        (B1)."""
+        return self._state == "ready" and self._out.has_full_frame
+
     def lines(self, receipts: WhenReceipts = "now") -> List[str]:
         """The lines to send now, at most one frame of work. Call it after every event, and send what it gives."""
         if self._state == "ready":

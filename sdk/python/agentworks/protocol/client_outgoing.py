@@ -4,11 +4,16 @@ session and no connection. A port of protocol/session/client-outgoing.ts."""
 
 from __future__ import annotations
 
-from typing import List, Optional
+from itertools import islice
+from typing import List, Optional, Tuple
 
 from .codec import units
 from .limits import FRAME_BYTES_MAX, FRAME_ENVELOPES_MAX
 from .streams import Outgoing, SendStream
+
+#: Half of a frame stays free for receipts and other sessions (B2).
+_lines_max = FRAME_ENVELOPES_MAX // 2
+_bytes_max = FRAME_BYTES_MAX // 2
 
 _request_head = '{"type":"TASK_REQUEST"'
 _data_mark = ',"data":'
@@ -22,7 +27,7 @@ def _data_of(line: str) -> str:
 class OutgoingWork(SendStream):
     """What this end says in one session."""
 
-    __slots__ = ("delivered", "_limit", "_close_seq", "_flying", "_unheard")
+    __slots__ = ("delivered", "_limit", "_close_seq", "_unheard")
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,9 +36,6 @@ class OutgoingWork(SendStream):
         #: The broker takes nothing beyond this.
         self._limit = 0
         self._close_seq: Optional[int] = None
-        #: The last ``seq`` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next
-        #: (B1).
-        self._flying = 0
         #: What is acknowledged before an attachment is made again: its ERRORs may be lost.
         self._unheard: List[Outgoing] = []
 
@@ -54,24 +56,36 @@ class OutgoingWork(SendStream):
         self.append(units(line), line)
 
     def frame(self) -> List[str]:
-        """The lines of the next frame, which are sent by that; none while one is on its way."""
-        lines: List[str] = []
-        if self._flying > self.acked or self.sent + 1 >= self.next:
-            return lines
-        size = 0
-        for outgoing in self.waiting_lines:
-            if outgoing.seq <= self.sent:
-                continue
-            size += outgoing.size * 3 + 1
-            # Half of a frame stays free for acknowledgements and other sessions (B2).
-            full = len(lines) >= FRAME_ENVELOPES_MAX // 2 or size > FRAME_BYTES_MAX // 2
-            if outgoing.seq > self._limit or (full and lines):
-                break
-            lines.append(outgoing.line)
-        if lines:
-            self.sent += len(lines)
-            self._flying = self.sent
+        """The lines of the next frame, which are sent by that: whatever there is while nothing is on its way, else only
+        a full frame (B1)."""
+        lines, is_full = self._next()
+        if self.sent > self.acked and not is_full:
+            return []
+        self.sent += len(lines)
         return lines
+
+    @property
+    def has_full_frame(self) -> bool:
+        """A full frame may go now, whatever is on its way."""
+        return self._next()[1]
+
+    def _next(self) -> Tuple[List[str], bool]:
+        """What the next frame would have, as far as the limit allows, and whether it has room for no more."""
+        lines: List[str] = []
+        waiting = self.next - 1 - self.sent
+        # Most often there is nothing, or surely too little to go beside what is on its way: then no line is looked at.
+        if waiting == 0 or (self.sent > self.acked and waiting < _lines_max and self.size * 3 + waiting <= _bytes_max):
+            return lines, False
+        size = 0
+        begin = self.sent - self.acked
+        for outgoing in islice(self.waiting_lines, begin, begin + _lines_max):
+            size += outgoing.size * 3 + 1
+            if outgoing.seq > self._limit:
+                break
+            if size > _bytes_max and lines:
+                return lines, True
+            lines.append(outgoing.line)
+        return lines, len(lines) >= _lines_max
 
     def receipt(self, stored: int, delivered: int, limit: int, is_attached: bool) -> bool:
         """The broker has stored, the peer has taken, the broker takes: everything through these. Lower ones change
@@ -89,11 +103,6 @@ class OutgoingWork(SendStream):
         if limit > self._limit:
             self._limit = limit
         return self.acked + self.delivered != before
-
-    def rewind(self, received: int) -> None:
-        """The session is attached again, and the broker has everything through ``received``."""
-        super().rewind(received)
-        self._flying = 0
 
     def tell_unheard(self) -> List[str]:
         """The ``data`` of the TASK_REQUESTs that were stored unheard: told once."""

@@ -174,6 +174,7 @@ module Agentworks
       return [] if @hold.held? || !kept?
 
       lines = @core.lines(receipts)
+      wake if @core.full_frame?
       type = @core.state == :ready ? @pausing.take : nil
       lines << Protocol::Codec.encode('type' => type, 'session_id' => id) if type
       lines

@@ -157,6 +157,11 @@ module Agentworks
         end
       end
 
+      # A full frame of work waits that need not wait for anything: call `lines` once more, for a frame of its own (B1).
+      def full_frame?
+        @state == :ready && @out.full_frame?
+      end
+
       # The lines to send now, at most one frame of work. Call it after every event, and send what it gives.
       # @param receipts [:now, :later] later: a receipt goes only with work, or when it covers many messages
       def lines(receipts = :now)

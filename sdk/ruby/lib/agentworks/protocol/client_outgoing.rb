@@ -10,7 +10,7 @@ module Agentworks
     class OutgoingWork < SendStream
       REQUEST_HEAD = '{"type":"TASK_REQUEST"'
       DATA = ',"data":'
-      # Half of a frame stays free for acknowledgements and other sessions (B2).
+      # Half of a frame stays free for receipts and other sessions (B2).
       WORK_LINES_MAX = Limits::FRAME_ENVELOPES_MAX / 2
       WORK_BYTES_MAX = Limits::FRAME_BYTES_MAX / 2
       private_constant :REQUEST_HEAD, :DATA, :WORK_LINES_MAX, :WORK_BYTES_MAX
@@ -24,8 +24,6 @@ module Agentworks
         # The broker takes nothing beyond this.
         @limit = 0
         @close_seq = nil
-        # The last `seq` of the frame that is on its way, or 0. Only one is: what queues up meanwhile shares the next (B1).
-        @flying = 0
         # What is acknowledged before an attachment is made again: its ERRORs may be lost.
         @unheard = []
       end
@@ -46,30 +44,24 @@ module Agentworks
         append(line)
       end
 
-      # The lines of the next frame, which are sent by that; none while one is on its way.
+      # The lines of the next frame, which are sent by that: whatever there is while nothing is on its way, else only a full frame (B1).
       def frame
-        lines = []
-        return lines if @flying > @acked
-
-        bytes = 0
-        (@sent - @acked).upto(@waiting_lines.length - 1) do |index|
-          outgoing = @waiting_lines[index]
-          bytes += outgoing.line.bytesize + 1
-          full = lines.length >= WORK_LINES_MAX || bytes > WORK_BYTES_MAX
-          break if outgoing.seq > @limit || (full && !lines.empty?)
-
-          lines << outgoing.line
-        end
-        return lines if lines.empty?
+        lines, full = next_frame
+        return [] if flying? && !full
 
         @sent += lines.length
-        @flying = @sent
         lines
+      end
+
+      # A full frame may go now, whatever is on its way.
+      def full_frame?
+        next_frame.last
       end
 
       # Whether `frame` would give nothing.
       def waiting_for_broker?
-        @flying > @acked || @sent + 1 >= @next || @sent >= @limit
+        lines, full = next_frame
+        flying? ? !full : lines.empty?
       end
 
       # The broker has stored, the peer has taken, the broker takes: everything through these. Lower ones change nothing.
@@ -82,12 +74,6 @@ module Agentworks
         @delivered = delivered if delivered > @delivered
         @limit = limit if limit > @limit
         @acked + @delivered != before
-      end
-
-      # The session is attached again, and the broker has everything through `received`.
-      def rewind(received)
-        super
-        @flying = 0
       end
 
       # @return [Array<String>] the `data` of the TASK_REQUESTs that were stored unheard: told once
@@ -105,6 +91,29 @@ module Agentworks
       end
 
       private
+
+      def flying?
+        @sent > @acked
+      end
+
+      # @return [Array(Array<String>, Boolean)] what the next frame would have, as far as the limit allows, and whether it has room for
+      #   no more
+      def next_frame
+        lines = []
+        waiting = @next - 1 - @sent
+        # Most often there is nothing, or surely too little to go beside what is on its way: then no line is looked at.
+        return [lines, false] if waiting.zero? || (flying? && waiting < WORK_LINES_MAX && @bytes + waiting <= WORK_BYTES_MAX)
+
+        bytes = 0
+        @waiting_lines[@sent - @acked, WORK_LINES_MAX].each do |outgoing|
+          bytes += outgoing.line.bytesize + 1
+          break if outgoing.seq > @limit
+          return [lines, true] if bytes > WORK_BYTES_MAX && !lines.empty?
+
+          lines << outgoing.line
+        end
+        [lines, lines.length >= WORK_LINES_MAX]
+      end
 
       # @return [String, nil] the `data` of a TASK_REQUEST as this end wrote it
       def request_in(line)
