@@ -30,20 +30,24 @@ async function gather({ pairs, sessionsPerPair }: { pairs: [Dial, Dial][]; sessi
   crowd = opened.flat();
 }
 
-/** All of the crowd sends for that long, each session by its own beat. Answers how many messages per second were stored. */
+/**
+ * All of the crowd sends for that long, each session by its own beat: at times that are fixed beforehand, for intervals of one
+ * length drift together and become bursts. Answers how many messages per second were stored, until the last of them was.
+ */
 async function load({ seconds, perSecond }: { seconds: number; perSecond: number }): Promise<number> {
-  let stored = 0;
-  const sent: Promise<unknown>[] = [];
-  const send = (session: Session) => sent.push(session.send(payload).then(() => stored++));
+  const everyMs = 1_000 / perSecond;
+  const began = performance.now();
   const beats = crowd.map(async (session) => {
-    await sleep(Math.random() * (1_000 / perSecond));
-    const beat = setInterval(() => send(session), 1_000 / perSecond);
-    await sleep(seconds * 1_000);
-    clearInterval(beat);
+    const sent: Promise<unknown>[] = [];
+    for (let at = began + Math.random() * everyMs; at < began + seconds * 1_000; at += everyMs) {
+      await sleep(Math.max(0, at - performance.now()));
+      sent.push(session.send(payload));
+    }
+    await Promise.all(sent);
+    return sent.length;
   });
-  await Promise.all(beats);
-  await Promise.all(sent);
-  return stored / seconds;
+  const stored = (await Promise.all(beats)).reduce((sum, count) => sum + count, 0);
+  return stored / Math.max(seconds, (performance.now() - began) / 1_000);
 }
 
 /** One message every twenty milliseconds; from `send` until it is known to be stored, milliseconds each. */

@@ -2,7 +2,6 @@
 // other agents send ten messages a second each, over the same without them; alone and in company by turns, in one run. Of the turns
 // the median counts: one bad moment of the machine does not decide.
 import type { Broker } from "../scripts/broker/broker.ts";
-import { Failure } from "../scripts/failure.ts";
 import { Child } from "./child.ts";
 import type { Dial } from "./lanes.ts";
 import { dialOf } from "./places.ts";
@@ -15,7 +14,13 @@ const turnSeconds = 4;
 /** Before and after the watching, so that none of it is without its company. */
 const edgeSeconds = 1;
 
+const wantedPerS = pairCount * sessionsPerPair * perSecond;
+
 export interface Crowd {
+  /** What was asked of the crowd … */
+  wantedPerS: number;
+  /** … and what of it the broker stored: less, where that is more than it can take; what is measured beside it says so. */
+  storedPerS: number;
   aloneP99Ms: number;
   crowdedP99Ms: number;
   ratio: number;
@@ -35,7 +40,7 @@ export async function measureCrowd(broker: Broker, tell: (line: string) => void)
   while (pairs.length < pairCount) pairs.push(await pairOf(broker, `crowd${pairs.length}`));
   const pair = await pairOf(broker, "probe");
   const [crowd, probe] = [new Child("./crowd-client.ts"), new Child("./crowd-client.ts")];
-  const [alone, crowded]: [number[], number[]] = [[], []];
+  const [alone, crowded, rates]: [number[], number[], number[]] = [[], [], []];
   const watch = (seconds: number) => probe.ask<number[]>("watch", { pair, seconds });
   try {
     await crowd.ask("gather", { pairs, sessionsPerPair });
@@ -45,11 +50,11 @@ export async function measureCrowd(broker: Broker, tell: (line: string) => void)
       const loading = crowd.ask<number>("load", { seconds: turnSeconds + 2 * edgeSeconds, perSecond });
       await watch(edgeSeconds);
       crowded.push(p99(await watch(turnSeconds)));
-      const rate = await loading;
-      const wanted = pairCount * sessionsPerPair * perSecond;
-      if (rate < wanted * 0.8)
-        throw new Failure(`The crowd sent ${Math.round(rate)} messages a second, not ${wanted}.`);
-      tell(`p99 alone ${alone.at(-1)?.toFixed(2)} ms, beside 200 sessions ${crowded.at(-1)?.toFixed(2)} ms`);
+      rates.push(await loading);
+      const [a, c, rate] = [alone, crowded, rates].map((all) => all.at(-1) ?? Number.NaN) as [number, number, number];
+      tell(
+        `p99 alone ${a.toFixed(2)} ms, beside 200 sessions ${c.toFixed(2)} ms (${Math.round(rate)} messages a second)`,
+      );
     }
   } finally {
     crowd.end();
@@ -57,5 +62,6 @@ export async function measureCrowd(broker: Broker, tell: (line: string) => void)
   }
   const rounded = (value: number) => Number(value.toFixed(2));
   const [a, c] = [quantile(alone, 0.5), quantile(crowded, 0.5)];
-  return { aloneP99Ms: rounded(a), crowdedP99Ms: rounded(c), ratio: rounded(c / a) };
+  const storedPerS = Math.round(quantile(rates, 0.5));
+  return { wantedPerS, storedPerS, aloneP99Ms: rounded(a), crowdedP99Ms: rounded(c), ratio: rounded(c / a) };
 }

@@ -81,6 +81,7 @@ await runCommand(async () => {
     );
     console.log(
       `p99 of a session alone ${crowd.aloneP99Ms} ms, beside 200 others at 10 messages a second ${crowd.crowdedP99Ms} ms: × ${crowd.ratio}`,
+      `(of the ${crowd.wantedPerS} messages a second that the 200 send, each in a frame of its own, ${crowd.storedPerS} were stored)`,
     );
     console.log(
       `\nrows written per message: ${cost.rowsPerMessage.frame1} in frames of one, ${cost.rowsPerMessage.frame16} in frames of sixteen`,
