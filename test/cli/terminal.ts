@@ -71,6 +71,7 @@ export class Terminal implements AsyncDisposable {
 
   /** `npm start` on free ports, in this folder. Resolves when it is ready. */
   async broker(): Promise<Running> {
+    await rm(join(this.dir, "ready.json"), { force: true });
     const ports = ["--agents-port", "0", "--api-port", "0"];
     const running = this.start(join(root, "scripts/start.ts"), [...ports, "--ready-file", "ready.json"]);
     await until(() => existsSync(join(this.dir, "ready.json")) || running.child.exitCode !== null, 30_000);

@@ -15,7 +15,7 @@ export interface Context {
   env: NodeJS.ProcessEnv;
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
-  /** Which API is asked; found when it is first needed. */
+  /** Which API is asked; found anew at each call. */
   target(): Promise<Target>;
 }
 
@@ -65,18 +65,14 @@ export function count(flags: Flags, name: string): number | undefined {
   throw new UsageError(`--${name} takes a whole number, not "${value}".`);
 }
 
-export const contextOf = (given: Pick<Context, "flags" | "args" | "output" | "env" | "signal">): Context => {
-  let target: Promise<Target> | undefined;
-  return {
-    ...given,
-    target: () => {
-      const { flags, env, signal } = given;
-      const state = text(flags, "state") ?? ".agentworks";
-      target ??= findTarget({ api: text(flags, "api"), profile: text(flags, "profile"), state, signal }, env);
-      return target;
-    },
-  };
-};
+export const contextOf = (given: Pick<Context, "flags" | "args" | "output" | "env" | "signal">): Context => ({
+  ...given,
+  target: async () => {
+    const { flags, env, signal } = given;
+    const state = text(flags, "state") ?? ".agentworks";
+    return findTarget({ api: text(flags, "api"), profile: text(flags, "profile"), state, signal }, env);
+  },
+});
 
 /** The positional at an index; that there is one was checked by `takes`. */
 export const arg = ({ args }: Context, index: number): string => args[index] ?? "";

@@ -1,10 +1,13 @@
 // sessions …: what happens between agents.
 import { setTimeout as sleep } from "node:timers/promises";
+import { AgentworksError } from "../error.ts";
+import { isRefusal } from "../http/http-api.ts";
 import type { SessionEntry } from "../http/operations.ts";
-import { arg, type Command, count } from "./command.ts";
+import { arg, type Command, type Context, count } from "./command.ts";
 import { printable, shortTime, table } from "./output.ts";
 import { first } from "./pages.ts";
-import { exitCodes } from "./usage.ts";
+import type { Target } from "./target.ts";
+import { CredentialsMissing, exitCodes } from "./usage.ts";
 
 const tailEveryMs = 1000;
 /** So many of the newest sessions are looked at for changes. */
@@ -71,36 +74,97 @@ const show: Command = {
   },
 };
 
+/** Where a tail looks, look after look: an embedded broker that was started again has another key and, it may be, another port. */
+class Watched {
+  #target: Target;
+  readonly #find: Context["target"];
+  /** The latest look was refused the key that broker.json had. */
+  #wasRefused = false;
+
+  constructor(target: Target, find: Context["target"]) {
+    this.#target = target;
+    this.#find = find;
+  }
+
+  get name(): string {
+    return this.#target.name;
+  }
+
+  get #isEmbedded(): boolean {
+    return this.#target.clientCas !== undefined;
+  }
+
+  /** The newest sessions. */
+  look(): Promise<SessionEntry[]> {
+    return first(this.#target.api.list("GET /v1/sessions", { query: { limit: tailMost } }), tailMost);
+  }
+
+  /** The same; undefined while nobody answers who may answer later. Rejects with what waiting does not change. */
+  async lookAgain(): Promise<SessionEntry[] | undefined> {
+    try {
+      if (this.#isEmbedded) {
+        const found = await this.#find();
+        // While no broker runs in this folder, what is found is that of a login: another API.
+        if (found.clientCas === undefined) return undefined;
+        this.#target = found;
+      }
+      const sessions = await this.look();
+      this.#wasRefused = false;
+      return sessions;
+    } catch (error) {
+      if (this.#passes(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #passes(error: unknown): boolean {
+    if (error instanceof CredentialsMissing) return this.#isEmbedded;
+    // It may have been started again after its key was read; the next look reads the one that is valid now.
+    const wasRefused = this.#wasRefused;
+    this.#wasRefused = isRefusal(error, "credentials_invalid");
+    if (this.#wasRefused) return this.#isEmbedded && !wasRefused;
+    return error instanceof AgentworksError && error.retryable;
+  }
+}
+
 const tail: Command = {
   name: "sessions tail",
   args: "",
   summary: "what is happening now: each session that opens, changes or ends, until Ctrl-C",
-  help: ["With --json one object a line."],
+  help: ["With --json one object a line. A broker that goes away is waited for."],
   example: "agentworks sessions tail",
   takes: [0, 0],
   async run({ target, output, signal }) {
-    const { api, name } = await target();
+    const watched = new Watched(await target(), target);
     const seen = new Map<string, string>();
-    output.progress(`Watching ${name} (Ctrl-C ends it) …`);
-    for (let begins = true; ; begins = false) {
-      const sessions = await first(api.list("GET /v1/sessions", { query: { limit: tailMost } }), tailMost).catch(
-        (error: unknown) => {
-          if (signal.aborted) return undefined;
-          throw error;
-        },
-      );
-      if (sessions === undefined) return exitCodes.done;
-      for (const one of sessions.reverse()) {
+    output.progress(`Watching ${watched.name} (Ctrl-C ends it) …`);
+    let isAway = false;
+    for (let begins = true; !signal.aborted; begins = false) {
+      const sessions = await (begins ? watched.look() : watched.lookAgain()).catch((error: unknown) => {
+        if (signal.aborted) return undefined;
+        throw error;
+      });
+      if (signal.aborted) break;
+      if (isAway !== (sessions === undefined)) {
+        isAway = !isAway;
+        output.progress(
+          isAway ? `${watched.name} does not answer: waiting for it …` : `${watched.name} answers again.`,
+        );
+      }
+      for (const one of sessions?.reverse() ?? []) {
         const mark = `${one.state} ${one.updated_at}`;
         const isNew = seen.get(one.session_id) !== mark;
         seen.set(one.session_id, mark);
         // What is over already is history, which `sessions list` tells.
         if (isNew && (!begins || one.state === "active")) output.result(one, () => tailLine(one));
       }
-      const listed = new Set(sessions.map((one) => one.session_id));
-      for (const id of seen.keys()) if (!listed.has(id)) seen.delete(id);
+      if (sessions !== undefined) {
+        const listed = new Set(sessions.map((one) => one.session_id));
+        for (const id of seen.keys()) if (!listed.has(id)) seen.delete(id);
+      }
       await sleep(tailEveryMs, undefined, { signal }).catch(() => undefined);
     }
+    return exitCodes.done;
   },
 };
 
