@@ -1,12 +1,13 @@
 // The lives of one program with a journal: each a process, ended by SIGKILL; and what all of them noted.
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { vi } from "vitest";
 import { killChild } from "../../scripts/broker/child.ts";
 import type { ConnectOptions } from "../../sdk/typescript/src/index.ts";
 import type { Plan } from "./journal-program.ts";
@@ -14,21 +15,9 @@ import type { Plan } from "./journal-program.ts";
 const program = fileURLToPath(new URL("./journal-program.ts", import.meta.url));
 const patienceMs = 30_000;
 
-/** From now on what this process writes to the file that it has open by that name finds no room. (Linux.) */
-export function fillUp(path: string): void {
-  const mine = readdirSync("/proc/self/fd").find((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === path;
-    } catch {
-      // The folder was read by a file of its own, which is closed by now.
-      return false;
-    }
-  });
-  if (mine === undefined) throw new Error(`${path} is not open here`);
-  closeSync(Number(mine));
-  // The next file that is opened has the number of the one that was closed.
-  const full = openSync("/dev/full", "w");
-  if (full !== Number(mine)) throw new Error(`/dev/full is ${full} and not ${mine}`);
+/** A command line for a program whose files find no room beyond so many bytes, a multiple of 512: what a full disk says, it is told. */
+export function withRoom(bytes: number, ...words: string[]): [command: string, args: string[]] {
+  return ["sh", ["-c", `ulimit -f ${bytes / 512} && exec "$@"`, "sh", ...words]];
 }
 
 export class Lives implements AsyncDisposable {
@@ -51,9 +40,14 @@ export class Lives implements AsyncDisposable {
     return join(this.#dir, "notes");
   }
 
-  /** Starts the next life. */
-  async begin(plan: Omit<Plan, "options" | "notes">, options: Partial<ConnectOptions> = {}): Promise<void> {
-    const child = fork(program, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  /** Starts the next life. `room` in bytes, as `withRoom` has it. */
+  async begin(
+    plan: Omit<Plan, "options" | "notes">,
+    { room, ...options }: Partial<ConnectOptions> & { room?: number } = {},
+  ): Promise<void> {
+    const words = [process.execPath, program] as const;
+    const [command, args] = room === undefined ? [words[0], [words[1]]] : withRoom(room, ...words);
+    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.#child = child;
     await once(child, "spawn");
     child.send({ ...plan, options: { ...this.#options, ...options }, notes: this.#notes });
@@ -67,6 +61,11 @@ export class Lives implements AsyncDisposable {
   async kill(): Promise<void> {
     if (this.#child !== undefined) await killChild(this.#child);
     this.#child = undefined;
+  }
+
+  /** Waits until its journal has that. */
+  async written(what: RegExp): Promise<void> {
+    await vi.waitUntil(() => what.test(readFileSync(this.journal, "utf8")), { timeout: patienceMs, interval: 2 });
   }
 
   /** What was noted under that word, in order: the words after it. */

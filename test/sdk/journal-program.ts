@@ -2,7 +2,7 @@
 // says, and notes what it knows in a file at the moment when it knows it: what it noted survives it.
 import { openSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ConnectOptions, connect, type Session } from "../../sdk/typescript/src/index.ts";
+import { type AgentworksError, type ConnectOptions, connect, type Session } from "../../sdk/typescript/src/index.ts";
 
 export interface Plan {
   options: ConnectOptions;
@@ -16,6 +16,8 @@ export interface Plan {
   asks?: string;
   /** Between two messages that it reads; undefined: it reads none. */
   readMs?: number;
+  /** Sends one message after the other until one cannot be, and reads then. */
+  fills?: boolean;
 }
 
 /** What a task is given: whether its handler waits to be told to end. */
@@ -23,7 +25,7 @@ export interface Work {
   waits: boolean;
 }
 
-process.once("message", async ({ options, notes, opens, sends = 0, asks, readMs }: Plan) => {
+process.once("message", async ({ options, notes, opens, sends = 0, asks, readMs, fills = false }: Plan) => {
   const file = openSync(notes, "a");
   const note = (...words: unknown[]) => void writeSync(file, `${words.join(" ")}\n`);
   const told = Promise.withResolvers<void>();
@@ -60,9 +62,23 @@ process.once("message", async ({ options, notes, opens, sends = 0, asks, readMs 
         if (readMs !== undefined && readMs > 0) await sleep(readMs);
       }
     };
+    const fill = async (session: Session) => {
+      const pad = "x".repeat(1000);
+      const isStored = () =>
+        session.send(pad).then(
+          () => true,
+          (error: AgentworksError) => void note("unsent", error.reason),
+        );
+      for (let n = 1; await isStored(); n++) note("stored", n);
+      await session
+        .messages()
+        .next()
+        .catch((error: AgentworksError) => note("unread", error.reason));
+    };
     const carry = (session: Session) => {
       note("session", session.id, session.recovered, session.sent, session.requested.join(","));
       if (sends > 0) void send(session);
+      if (fills) void fill(session);
       if (readMs !== undefined) void read(session);
       if (asks === undefined) return;
       const { result } = session.request("work", { waits: true } satisfies Work, { task_id: asks });

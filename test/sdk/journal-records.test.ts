@@ -1,15 +1,17 @@
 // What a journal remembers, record by record, and every way in which a file of records can be broken.
+import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { limits } from "../../protocol/wire/limits.ts";
 import type { AgentworksError } from "../../sdk/typescript/src/error.ts";
 import { Journal } from "../../sdk/typescript/src/journal.ts";
 import { JournalMemory, type JournalRecord, lineOf, type TaskOrder } from "../../sdk/typescript/src/journal-records.ts";
 import { mint } from "../../sdk/typescript/src/mint.ts";
-import { fillUp } from "./journal-lives.ts";
+import { withRoom } from "./journal-lives.ts";
 
 const owner = { agent: "analyst", account: "local" };
 const head = `${JSON.stringify({ journal: 1, ...owner })}\n`;
@@ -202,12 +204,13 @@ describe("the file", () => {
     expect(failures.map(({ reason }) => reason)).toEqual(["superseded"]);
     expect(readFileSync(path, "utf8")).toBe([...other.memory.text()].join(""));
   });
-  test("that is full fails once, and for good", () => {
-    const { journal, path, failures } = begun("full");
-    expect(journal.commit()).toBe(true);
-    fillUp(path);
-    journal.note(message(1));
-    expect([journal.commit(), journal.commit()]).toEqual([false, false]);
-    expect(failures.map(({ message }) => message)).toEqual([expect.stringMatching(/journal_failed: .*ENOSPC/)]);
+  test("that finds no more room fails once, and for good; what was committed is in it", () => {
+    const path = join(dir, "full");
+    const program = fileURLToPath(new URL("./journal-full-program.ts", import.meta.url));
+    const ran = spawnSync(...withRoom(4096, process.execPath, program, path), { encoding: "utf8" });
+    const { commits, again, failures } = JSON.parse(ran.stdout);
+    expect([again, failures]).toEqual([false, [expect.stringMatching(/journal_failed: .*EFBIG.* have room/)]]);
+    expect(statSync(path).size).toBe(4096);
+    expect(new Journal(path).memory.sessions.size).toBe(commits);
   });
 });

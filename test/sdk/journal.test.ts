@@ -6,7 +6,6 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { limits } from "../../protocol/wire/limits.ts";
 import type { Agent, Session } from "../../sdk/typescript/src/index.ts";
 import { contentsOf, next, numbers, reasonOf, Stage, sessionBetween, until } from "./fixtures.ts";
-import { fillUp } from "./journal-lives.ts";
 
 let stage: Stage;
 beforeAll(async () => {
@@ -134,25 +133,6 @@ test("after `drain` nothing is left for the next life", async () => {
   await again.close();
   await (await stage.connect("agent-17", { journal, recover: true })).close();
   expect(readFileSync(journal, "utf8").split("\n")).toHaveLength(2);
-});
-
-test("a journal that cannot be written any more ends the agent before anything leaves that is not in it", async () => {
-  const journal = join(stage.dir, "journal-18");
-  const peer = await stage.connect("peer-18");
-  const agent = await stage.connect("agent-18", { journal, recover: true });
-  const { here, there } = await sessionBetween(peer, agent);
-  await there.send(1);
-  await here.send("read later");
-  fillUp(journal);
-  expect(await reasonOf(there.send(2))).toBe("journal_failed");
-  expect(await reasonOf(there.messages().next())).toBe("journal_failed");
-  expect(await there.closed).toMatchObject({ reason: "journal_failed" });
-  const again = await stage.connect("agent-18", { journal, recover: true });
-  const recovered = await next(again.sessions());
-  expect(recovered.sent).toBe(1);
-  expect(await contentsOf(recovered, 1)).toEqual(["read later"]);
-  await recovered.send(3);
-  expect(await contentsOf(here, 2)).toEqual([1, 3]);
 });
 
 test("a second program that opens the journal has it alone, and goes on", async () => {
