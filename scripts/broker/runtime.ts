@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { ChildProcess } from "node:child_process";
 import { subscribe } from "node:diagnostics_channel";
 import { basename } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
 import type { InnerAddress } from "../edge/forward.ts";
 import { Failure, messageOf } from "../failure.ts";
@@ -96,11 +97,16 @@ function miniflareOptions(options: RuntimeOptions, script: string, onRestart: ()
   };
 }
 
+/** Between looks at a workerd that died: Miniflare starts another at once, which takes a second or two. */
+const reviveEveryMs = 250;
+
 /** Bundles and starts a Worker. Throws a Failure when it does not build or the runtime does not come up. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const script = await bundle(options.worker.entry);
   let workerd: ChildProcess | undefined;
   let inner: InnerAddress | undefined;
+  let isReviving = false;
+  const closing = new AbortController();
   const adopt = (child: ChildProcess): void => {
     child.once("spawn", () => {
       if (child.pid === undefined || !basename(child.spawnfile).startsWith("workerd")) return;
@@ -111,6 +117,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         if (workerd !== child) return;
         workerd = undefined;
         inner = undefined;
+        if (!isReviving) void births.exit(revive);
       });
       options.onWorkerd?.(child.pid);
     });
@@ -119,13 +126,32 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     const url = await miniflare.unsafeGetDirectURL();
     inner = { host: url.hostname, port: Number(url.port) };
   };
-  const miniflare: Miniflare = births.run(adopt, () =>
-    leavingSignalsAlone(() => new Miniflare(miniflareOptions(options, script, () => locate(miniflare)))),
-  );
+  const miniflareSetup = miniflareOptions(options, script, () => locate(miniflare));
+  const miniflare: Miniflare = births.run(adopt, () => leavingSignalsAlone(() => new Miniflare(miniflareSetup)));
+  let isUp = false;
+  /** Miniflare starts another workerd for one that died, but gives up when that one dies while it starts: then it is told to. */
+  const revive = async (): Promise<void> => {
+    isReviving = true;
+    while (inner === undefined && !closing.signal.aborted) {
+      await sleep(reviveEveryMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
+      // `ready` waits for a start that is under way, and rejects after one that failed.
+      const failed = await miniflare.ready.then(
+        () => false,
+        () => isUp && !closing.signal.aborted,
+      );
+      if (failed) {
+        await births.run(adopt, () => miniflare.setOptions(miniflareSetup)).catch(() => undefined);
+        await locate(miniflare).catch(() => undefined);
+      }
+    }
+    isReviving = false;
+  };
   try {
     await miniflare.ready;
     await locate(miniflare);
+    isUp = true;
   } catch (error) {
+    closing.abort();
     await miniflare.dispose().catch(() => undefined);
     throw new Failure(`The Worker does not start: ${messageOf(error)}`);
   }
@@ -133,6 +159,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     miniflare,
     inner: () => inner,
     workerdPid: () => workerd?.pid,
-    close: () => miniflare.dispose(),
+    close: () => {
+      closing.abort();
+      return miniflare.dispose();
+    },
   };
 }

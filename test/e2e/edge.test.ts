@@ -240,6 +240,20 @@ test("after a crash of workerd the edge finds the new one", async () => {
   expect((await seen(planner)).cf.tlsClientAuth.certVerified).toBe("SUCCESS");
 });
 
+test("a workerd that is killed while it starts is started again, however often", async () => {
+  let killed: number | undefined;
+  const fresh = () => (edge.workerdPid() === killed ? undefined : edge.workerdPid());
+  for (let kill = 0; kill < 10; kill++) {
+    await until(() => fresh() !== undefined);
+    // Every other one as soon as it is there: it is up some hundred milliseconds later.
+    if (kill % 2 === 0) await until(() => edge.innerUrl() !== undefined);
+    killed = fresh();
+    if (killed !== undefined) process.kill(killed, "SIGKILL");
+  }
+  await until(() => edge.innerUrl() !== undefined);
+  expect((await seen(planner)).cf.tlsClientAuth.certVerified).toBe("SUCCESS");
+}, 60_000);
+
 test("a CA file that is none is one clear sentence", async () => {
   await using folder = await temporaryFolder();
   const file = join(folder.dir, "own.pem");

@@ -4,7 +4,6 @@ session and no connection. A port of protocol/session/client-outgoing.ts."""
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import List, Optional, Tuple
 
 from .codec import units
@@ -77,11 +76,12 @@ class OutgoingWork(SendStream):
         if waiting == 0 or (self.sent > self.acked and waiting < _lines_max and self.size * 3 + waiting <= _bytes_max):
             return lines, False
         size = 0
-        begin = self.sent - self.acked
-        for outgoing in islice(self.waiting_lines, begin, begin + _lines_max):
-            size += outgoing.size * 3 + 1
-            if outgoing.seq > self._limit:
+        for outgoing in self.waiting_lines:
+            if outgoing.seq <= self.sent:
+                continue
+            if outgoing.seq > self._limit or len(lines) == _lines_max:
                 break
+            size += outgoing.size * 3 + 1
             if size > _bytes_max and lines:
                 return lines, True
             lines.append(outgoing.line)
