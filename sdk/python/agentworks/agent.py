@@ -119,7 +119,7 @@ class Agent:
     def sessions(self) -> AsyncIterator[Session]:
         """Sessions that peers opened, or an earlier life of this agent. Each goes to one reader; handlers work whether
         or not anybody reads."""
-        return self._live.incoming.__aiter__()
+        return self._live.sessions.incoming.__aiter__()
 
     async def agents(self, *, capability: Optional[str] = None) -> List[ListedAgent]:
         """All agents of the account, or those that announced ``capability``."""

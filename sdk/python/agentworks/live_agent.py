@@ -1,16 +1,15 @@
-"""An agent behind what the application holds: its connection, its sessions, and the one flush per turn that sends what
-they have. What a session or a task means is decided elsewhere; here lines are gathered into frames and envelopes handed
-out."""
+"""An agent behind what the application holds: its connection, and what it and its sessions say and hear by that. Lines
+are gathered into frames here, and envelopes handed out. Which sessions there are is in ``sessions``; what a session or
+a task means, elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, NamedTuple, Optional, Sequence
 
 from .calls import Calls
 from .certificates.renewing import Renewing
-from .channel import Channel
 from .connection import Connection, ConnectionOptions
 from .content import json_of
 from .deferred import Deferred, resolved
@@ -18,7 +17,7 @@ from .direct import open_direct
 from .error import AgentworksError, client_error, said_error
 from .handlers import Handler, Handlers
 from .journal import Journal
-from .journal_records import Owner, SessionMemory
+from .journal_records import Owner
 from .mint import mint
 from .offers import Accept, Target, judge_offer, open_session
 from .outlet import Outlet
@@ -26,10 +25,9 @@ from .protocol.client import ClientSession
 from .protocol.codec import Fault as LineFault
 from .protocol.codec import decode_broker_frame, pack_frames
 from .protocol.envelope import Envelope
-from .protocol.limits import OPEN_SESSIONS_MAX
-from .recent import Recent
 from .session import Session
 from .session_end import ended_by
+from .sessions import Sessions
 from .socket import SocketEnd
 from .statuses import (
     CertificateRenewed,
@@ -38,8 +36,6 @@ from .statuses import (
     Fault,
     GoingAway,
     Reconnecting,
-    SessionClosed,
-    SessionOpened,
     Status,
     Statuses,
     Superseded,
@@ -76,15 +72,8 @@ class LiveAgent:
         self.journal = setup.journal
         if self.journal is not None:
             self.journal.on_failure = self._stop
-        self._sessions: Dict[str, Session] = {}
-        #: Ended sessions that are remembered, lest the broker's list bring one back: as many as may be open at all.
-        self._ended_here = Recent(OPEN_SESSIONS_MAX)
-        self._directs: Dict[str, Connection] = {}
-        #: Direct connections that are over, and may not be gone yet.
-        self._leaving: List[Connection] = []
+        self.sessions = Sessions(self, self._refusal, self._dial if setup.direct else None)
         self.statuses = Statuses()
-        #: Sessions that this program did not open.
-        self.incoming: Channel[Session] = Channel()
         self._outlet = Outlet()
         self.calls = Calls(self._outlet.line)
         #: Awaits the first REGISTER_ACK; raises when there will be none.
@@ -116,7 +105,7 @@ class LiveAgent:
         self.calls.ask("CAPABILITY_ANNOUNCE", {"capabilities": self.handlers.capabilities}, self.announced)
 
     async def open(self, target: Target, metadata: object) -> Session:
-        return await open_session(target, metadata, self._begin, self.random)
+        return await open_session(target, metadata, self.sessions.begin, self.random)
 
     async def drain(self) -> None:
         if asyncio.current_task() in self.handlers.running:
@@ -125,14 +114,14 @@ class LiveAgent:
             )
         self._draining = True
         await self.handlers.drain()
-        closing = [session.close("drained") for session in list(self._sessions.values())]
+        closing = [session.close("drained") for session in list(self.sessions)]
         for stored in closing:
             try:
                 await stored
             except AgentworksError:
                 pass  # Why it failed is in `session.closed`.
         # What was taken last is acknowledged: a session that waited for nothing else has ended then.
-        self._outlet.settle(list(self._sessions.values()))
+        self._outlet.settle(list(self.sessions))
         await self.close()
 
     async def close(self) -> None:
@@ -143,9 +132,8 @@ class LiveAgent:
             task.cancel()
         if running:
             await asyncio.wait(running, timeout=_handlers_s_max)
-        for connection in [self._connection, *self._leaving]:
-            await connection.wait_closed()
-        self._leaving = []
+        await self._connection.wait_closed()
+        await self.sessions.wait_closed()
         if self._setup.renewal is not None:
             await self._setup.renewal.wait_stopped()
 
@@ -161,26 +149,11 @@ class LiveAgent:
         self._outlet.wake(session)
 
     def session_opened(self, session: Session) -> None:
-        self.tell(SessionOpened(session))
-        if session.offered:
-            self.incoming.push(session)
-        if self._setup.direct:
-            self._directs[session.id] = open_direct(session, self._setup.connection, self.frame, self.tell)
+        self.sessions.opened(session)
 
     def session_ended(self, session: Session) -> None:
-        self._sessions.pop(session.id, None)
-        self._ended_here.add(session.id)
         self._outlet.forget(session)
-        direct = self._directs.pop(session.id, None)
-        if direct is not None:
-            direct.stop(_normal_closure, "the session has ended")
-            self._leaving = [one for one in self._leaving if not one.is_gone]
-            self._leaving.append(direct)
-        # One that nobody asked for, and that left nothing to read, need not be kept for a reader.
-        if not session.has_unread:
-            self.incoming.remove(session)
-        if session.ended is not None:
-            self.tell(SessionClosed(session, session.ended.reason, session.ended.error))
+        self.sessions.ended(session)
 
     @property
     def failure(self) -> Optional[AgentworksError]:
@@ -189,22 +162,20 @@ class LiveAgent:
 
     # --- out
 
-    def _begin(self, core: ClientSession, memory: Optional[SessionMemory] = None) -> Session:
+    def _refusal(self) -> Optional[AgentworksError]:
         if self._failure is not None:
-            raise self._failure.with_traceback(None)
-        if self._draining:
-            raise client_error("agent_draining")
-        session = Session(core, self, memory)
-        self._sessions[session.id] = session
-        self.wake(session)
-        return session
+            return self._failure
+        return client_error("agent_draining") if self._draining else None
+
+    def _dial(self, session: Session) -> Connection:
+        return open_direct(session, self._setup.connection, self.frame, self.tell)
 
     def opened(self) -> Sequence[str]:
         """The first frame of a connection: who this is, what is open, what was asked."""
         self._outlet.drop_lines()
         data = json_of({"capabilities": self.handlers.capabilities, "sdk": SDK_VERSION})
         lines = [f'{{"type":"REGISTER","id":"{mint()}","data":{data}}}', *self.calls.lines]
-        for session in self._sessions.values():
+        for session in self.sessions:
             if session.route is None:
                 session.connected()
                 lines.extend(session.lines())
@@ -217,7 +188,7 @@ class LiveAgent:
             if isinstance(envelope, LineFault):
                 self.tell(Fault(client_error("unreadable", f"The broker sent {envelope.reason}.")))
                 continue
-            session = self._sessions.get(envelope.get("session_id", ""))
+            session = self.sessions.get(envelope.get("session_id", ""))
             if session is not None and envelope["type"] != "SESSION_INIT":
                 self._give(session, envelope)
             else:
@@ -259,24 +230,10 @@ class LiveAgent:
         self._connection.settled()
         self.registered.resolve(None)
         if self._setup.recover and not self._draining:
-            self._recover(data["sessions"])
+            self.sessions.recover(data["sessions"])
         self.tell(Connected(self.id))
         if self._setup.renewal is not None:
             self._setup.renewal.start(self.id, self)
-
-    def _recover(self, listed: List[Dict[str, str]]) -> None:
-        """Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them.
-        What the journal remembers is resumed from there, whether or not the broker lists it: how it ended is told
-        then."""
-        for memory in [] if self.journal is None else list(self.journal.memory.sessions.values()):
-            if not self._knows(memory.session):
-                self._begin(ClientSession.recall(memory.remembered, mint), memory)
-        for one in listed:
-            if not self._knows(one["session_id"]):
-                self._begin(ClientSession.recover(one["session_id"], one["peer"], mint))
-
-    def _knows(self, session_id: str) -> bool:
-        return session_id in self._sessions or session_id in self._ended_here
 
     def _judge(self, offer: Envelope) -> None:
         refusal = "The agent is draining." if self._draining else None
@@ -286,7 +243,7 @@ class LiveAgent:
             self.tell(Fault(client_error("invalid_argument", f"`accept` failed: {error}.", error)))
             judged = judge_offer(offer, None, "The agent failed to judge the offer.")
         if isinstance(judged, ClientSession):
-            self._begin(judged)
+            self.sessions.begin(judged)
         else:
             self._outlet.line(judged)
 
@@ -296,8 +253,9 @@ class LiveAgent:
         """The broker ends a connection with its certificate: each is made anew now, with the next one, and sessions
         resume."""
         self.tell(CertificateRenewed(not_after))
-        for connection in [self._connection, *self._directs.values()]:
-            connection.renew("certificate renewed")
+        reason = "certificate renewed"
+        self._connection.renew(reason)
+        self.sessions.renew(reason)
 
     def renewal_failed(self, error: AgentworksError) -> None:
         self.tell(Fault(error))
@@ -317,7 +275,7 @@ class LiveAgent:
 
     def _watch(self) -> None:
         now_ms = self._loop.time() * 1000
-        for session in list(self._sessions.values()):
+        for session in list(self.sessions):
             session.watch_stall(now_ms, self._setup.connection.timing)
         self._watching = self._loop.call_later(self._watch_every, self._watch)
 
@@ -337,9 +295,8 @@ class LiveAgent:
         if error.reason == "superseded":
             self.tell(Superseded())
         self.registered.reject(error)
-        for session in list(self._sessions.values()):
-            session.stop(error)
+        self.sessions.stop(error)
         self.calls.fail(error)
-        self.incoming.end()
+        self.sessions.incoming.end()
         self.over.resolve(error)
         self.statuses.end()

@@ -1,9 +1,7 @@
-// An agent as the application holds it: its connection, its sessions, and the one flush per turn that sends what they have.
-// What a session or a task means is decided elsewhere; here lines are gathered into frames and envelopes handed out.
-import { ClientSession } from "../../../protocol/session/client.ts";
+// An agent as the application holds it: its connection, and what it and its sessions say and hear by that. Lines are gathered into
+// frames here, and envelopes handed out. Which sessions there are is in `sessions.ts`; what a session or a task means, elsewhere.
 import { decodeBrokerFrame, encode, packFrames } from "../../../protocol/wire/codec.ts";
 import type { BrokerEnvelope, FromBroker, ListedAgent } from "../../../protocol/wire/envelope.ts";
-import { limits } from "../../../protocol/wire/limits.ts";
 import type {
   Agent,
   ByCapability,
@@ -16,7 +14,6 @@ import type {
 } from "./api.ts";
 import { Calls } from "./calls.ts";
 import type { Renewal } from "./certificates/renewal.ts";
-import { Channel } from "./channel.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import type { Credentials } from "./credentials.ts";
 import { type Deferred, deferred, noop } from "./deferred.ts";
@@ -25,12 +22,11 @@ import { AgentworksError, clientError } from "./error.ts";
 import { Handlers } from "./handlers.ts";
 import type { Host } from "./host.ts";
 import type { Journal } from "./journal.ts";
-import type { SessionMemory } from "./journal-records.ts";
-import { LiveSession } from "./live-session.ts";
+import type { LiveSession } from "./live-session.ts";
 import { mint } from "./mint.ts";
 import { judgeOffer, openSession } from "./offers.ts";
 import { Outlet } from "./outlet.ts";
-import { Recent } from "./recent.ts";
+import { Sessions } from "./sessions.ts";
 import { Statuses } from "./statuses.ts";
 import { sdkVersion } from "./version.ts";
 
@@ -45,8 +41,6 @@ export interface AgentSetup extends ConnectionOptions {
 }
 
 const normalClosure = 1000;
-/** Ended sessions that are remembered, lest the broker's list bring one back: as many as may be open at all. */
-const endedHereMax = limits.openSessionsMax;
 
 export class LiveAgent implements Agent, Host {
   id = "";
@@ -56,12 +50,9 @@ export class LiveAgent implements Agent, Host {
   readonly random: () => number;
   readonly #setup: AgentSetup;
   readonly #connection: Connection;
-  readonly #sessions = new Map<string, LiveSession>();
-  readonly #endedHere = new Recent(endedHereMax);
-  readonly #directs = new Map<string, Connection>();
+  readonly #sessions: Sessions;
   readonly #calls: Calls;
   readonly #statuses = new Statuses();
-  readonly #incoming = new Channel<LiveSession>();
   readonly #registering: Deferred<void> = deferred();
   readonly #outlet = new Outlet(() => this.#connection);
   #announcing: Promise<void> | undefined;
@@ -74,17 +65,22 @@ export class LiveAgent implements Agent, Host {
     this.random = setup.random;
     this.journal = setup.journal;
     if (this.journal !== undefined) this.journal.onFailure = (error) => this.#stop(error);
+    const events = { frame: (text: string) => this.#frame(text), tell: (status: Status) => this.tell(status) };
+    this.#sessions = new Sessions(this, {
+      refusal: () => this.#over ?? (this.#draining === undefined ? undefined : clientError("agent_draining")),
+      dial: setup.direct ? (session) => openDirect(session, setup, events) : undefined,
+    });
     this.#calls = new Calls((line) => this.#outlet.line(line));
     this.#connection = new Connection(setup, {
       opened: () => this.#greet(),
-      frame: (text) => this.#frame(text),
+      frame: events.frame,
       lost: ({ code, reason }, willReconnect) => this.tell({ type: "disconnected", code, reason, willReconnect }),
       retrying: (attempt, delayMs) => this.tell({ type: "reconnecting", attempt, delayMs }),
       stopped: (error) => this.#stop(error),
     });
     this.#watch = setInterval(() => {
       const nowMs = performance.now();
-      for (const session of this.#sessions.values()) session.watchStall(nowMs, setup.timing);
+      for (const session of this.#sessions) session.watchStall(nowMs, setup.timing);
     }, setup.timing.ackStallMs / 4);
     this.#watch.unref();
     this.#connection.start();
@@ -117,11 +113,11 @@ export class LiveAgent implements Agent, Host {
   }
 
   async open(peer: string | ByCapability, options: OpenOptions = {}): Promise<Session> {
-    return openSession(peer, options, (core) => this.#begin(core), this.random);
+    return openSession(peer, options, (core) => this.#sessions.begin(core), this.random);
   }
 
   sessions(): AsyncIterableIterator<Session> {
-    return this.#incoming[Symbol.asyncIterator]();
+    return this.#sessions.incoming[Symbol.asyncIterator]();
   }
 
   async agents({ capability }: { capability?: string } = {}): Promise<ListedAgent[]> {
@@ -140,9 +136,9 @@ export class LiveAgent implements Agent, Host {
 
   async #drain(): Promise<void> {
     await this.handlers.drain();
-    await Promise.allSettled(Array.from(this.#sessions.values(), (session) => session.close("drained")));
+    await Promise.allSettled(Array.from(this.#sessions, (session) => session.close("drained")));
     // What was taken last is acknowledged: a session that waited for nothing else has ended then.
-    this.#outlet.settle(this.#sessions.values());
+    this.#outlet.settle(this.#sessions);
     await this.close();
   }
 
@@ -165,41 +161,22 @@ export class LiveAgent implements Agent, Host {
   }
 
   opened(session: LiveSession): void {
-    this.tell({ type: "session_opened", session });
-    if (session.offered) this.#incoming.push(session);
-    if (!this.#setup.direct) return;
-    const events = { frame: (text: string) => this.#frame(text), tell: (status: Status) => this.tell(status) };
-    this.#directs.set(session.id, openDirect(session, this.#setup, events));
+    this.#sessions.opened(session);
   }
 
   ended(session: LiveSession): void {
-    this.#sessions.delete(session.id);
-    this.#endedHere.add(session.id);
     this.#outlet.forget(session);
-    this.#directs.get(session.id)?.stop(normalClosure, "the session has ended");
-    this.#directs.delete(session.id);
-    // One that nobody asked for, and that left nothing to read, need not be kept for a reader.
-    if (!session.hasUnread) this.#incoming.remove((one) => one === session);
-    void session.closed.then((end) => this.tell({ type: "session_closed", session, ...end }));
+    this.#sessions.ended(session);
   }
 
   // --- out
-
-  #begin(core: ClientSession, memory?: SessionMemory): LiveSession {
-    if (this.#over !== undefined) throw this.#over;
-    if (this.#draining !== undefined) throw clientError("agent_draining");
-    const session = new LiveSession(core, this, memory);
-    this.#sessions.set(session.id, session);
-    this.wake(session);
-    return session;
-  }
 
   /** The first frame of a connection: who this is, what is open, what was asked. */
   #greet(): string[] {
     this.#outlet.dropLines();
     const data = { capabilities: this.handlers.capabilities, sdk: sdkVersion };
     const lines = [encode({ type: "REGISTER", id: mint(), data }), ...this.#calls.lines];
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#sessions) {
       if (session.route !== undefined) continue;
       session.connected();
       lines.push(...session.lines());
@@ -244,7 +221,7 @@ export class LiveAgent implements Agent, Host {
     this.account = data.account;
     this.#connection.settled();
     this.#registering.resolve();
-    if (this.#setup.recover && this.#draining === undefined) this.#recover(data.sessions);
+    if (this.#setup.recover && this.#draining === undefined) this.#sessions.recover(data.sessions);
     this.tell({ type: "connected", agent: data.agent });
     this.#setup.renewal?.start(this.id, {
       renewed: (credentials, notAfter) => this.#renewed(credentials, notAfter),
@@ -256,21 +233,9 @@ export class LiveAgent implements Agent, Host {
   #renewed(credentials: Credentials, notAfter: Date): void {
     this.#setup.credentials.current = credentials;
     this.tell({ type: "certificate_renewed", notAfter });
-    for (const connection of [this.#connection, ...this.#directs.values()]) connection.renew("certificate renewed");
-  }
-
-  /**
-   * Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them. What the journal
-   * remembers is resumed from there, whether or not the broker lists it: how it ended is told then.
-   */
-  #recover(listed: FromBroker<"REGISTER_ACK">["data"]["sessions"]): void {
-    const isKnown = (session_id: string) => this.#sessions.has(session_id) || this.#endedHere.has(session_id);
-    for (const memory of this.journal?.memory.sessions.values() ?? []) {
-      if (!isKnown(memory.session)) this.#begin(ClientSession.recall(memory.remembered, mint), memory);
-    }
-    for (const { session_id, peer } of listed) {
-      if (!isKnown(session_id)) this.#begin(ClientSession.recover(session_id, peer, mint));
-    }
+    const reason = "certificate renewed";
+    this.#connection.renew(reason);
+    this.#sessions.renew(reason);
   }
 
   #judge(offer: FromBroker<"SESSION_INIT">): void {
@@ -282,7 +247,7 @@ export class LiveAgent implements Agent, Host {
       this.tell({ type: "fault", error: clientError("invalid_argument", "`accept` threw.", { cause: error }) });
       judged = judgeOffer(offer, undefined, "The agent failed to judge the offer.");
     }
-    if ("accepted" in judged) this.#begin(judged.accepted);
+    if ("accepted" in judged) this.#sessions.begin(judged.accepted);
     else this.#outlet.line(judged.rejected);
   }
 
@@ -299,9 +264,9 @@ export class LiveAgent implements Agent, Host {
     this.#connection.stop(normalClosure, "closed");
     if (error.reason === "superseded") this.tell({ type: "superseded" });
     this.#registering.reject(error);
-    for (const session of [...this.#sessions.values()]) session.stop(error);
+    this.#sessions.stop(error);
     this.#calls.fail(error);
-    this.#incoming.end();
+    this.#sessions.incoming.end();
     // The last statuses are said in the microtasks that the ends of the sessions left behind.
     setImmediate(() => this.#statuses.end());
   }

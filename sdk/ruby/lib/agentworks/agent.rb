@@ -69,7 +69,7 @@ module Agentworks
     # @return [Channel] of Session: those that peers opened, or an earlier life of this agent. Each goes to one reader; handlers work whether or
     #   not anybody reads
     def sessions
-      @live.incoming
+      @live.sessions.incoming
     end
 
     # @return [Array<ListedAgent>] all agents of the account, or those that announced `capability`

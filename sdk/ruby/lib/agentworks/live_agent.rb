@@ -1,21 +1,17 @@
 # frozen_string_literal: true
 
 require_relative 'calls'
-require_relative 'channel'
 require_relative 'connection'
 require_relative 'deferred'
 require_relative 'direct'
 require_relative 'error'
 require_relative 'event_loop'
 require_relative 'handlers'
-require_relative 'live_session'
 require_relative 'mint'
 require_relative 'offers'
 require_relative 'outlet'
-require_relative 'protocol/client'
 require_relative 'protocol/codec'
-require_relative 'protocol/limits'
-require_relative 'recent'
+require_relative 'sessions'
 require_relative 'statuses'
 require_relative 'version'
 
@@ -26,9 +22,9 @@ module Agentworks
     :uri, :credentials, :timing, :reconnect, :direct, :recover, :accept, :journal, :random, :renewal, keyword_init: true
   )
 
-  # An agent behind what the application holds: its connection, its sessions, and the one flush per turn that sends what they have.
-  # What a session or a task means is decided elsewhere; here lines are gathered into frames and envelopes handed out. Everything happens
-  # with the lock held.
+  # An agent behind what the application holds: its connection, and what it and its sessions say and hear by that. Lines are gathered into
+  # frames here, and envelopes handed out. Which sessions there are is in Sessions; what a session or a task means, elsewhere. Everything
+  # happens with the lock held.
   class LiveAgent
     attr_reader :lock, :loop, :handlers, :outlet, :mint, :random
     # @return [Journal, nil]
@@ -37,8 +33,8 @@ module Agentworks
     attr_reader :id, :account
     # @return [Deferred] resolved at the first REGISTER_ACK, or rejected when there will be none
     attr_reader :registered
-    # @return [Channel] sessions that this program did not open
-    attr_reader :incoming
+    # @return [Sessions]
+    attr_reader :sessions
     attr_reader :statuses
     # @return [Deferred] resolved when it was closed, rejected when it ended in another way
     attr_reader :ended_for_good
@@ -49,9 +45,6 @@ module Agentworks
       @random = setup.random
       @journal = setup.journal
       @journal&.on_failure { |error| stop(error) }
-      @sessions = {}
-      @ended_here = Recent.new(Protocol::Limits::OPEN_SESSIONS_MAX)
-      @directs = {}
       # Offers that somebody judges at the moment.
       @judging = {}
       @draining = false
@@ -95,12 +88,12 @@ module Agentworks
     # Begins to close every session: none waits for another.
     # @return [Array<Session>]
     def close_sessions(reason)
-      @sessions.values.each { |session| session.close(reason) unless session.recovering? }.map(&:facade)
+      @sessions.to_a.each { |session| session.close(reason) unless session.recovering? }.map(&:facade)
     end
 
     # What was taken last is acknowledged now: a session that waits for nothing else ends.
     def settle
-      @outlet.settle(@sessions.values)
+      @outlet.settle(@sessions.to_a)
     end
 
     def close
@@ -120,33 +113,20 @@ module Agentworks
     end
 
     def opened(session)
-      tell(:session_opened, session: session.facade)
-      @incoming.push(session.facade) if session.offered?
-      @directs[session.id] = Direct.new(self, session, @setup.uri, @connection_setup) if @setup.direct
+      @sessions.opened(session)
     end
 
     def ended(session, ending)
-      @sessions.delete(session.id)
-      @ended_here.add(session.id)
       @outlet.forget(session)
-      @directs.delete(session.id)&.stop
-      # One that nobody asked for, and that left nothing to read, need not be kept for a reader.
-      @incoming.remove(session.facade) unless session.messages.unread?
-      tell(:session_closed, session: session.facade, reason: ending.reason, error: ending.error)
+      @sessions.ended(session, ending)
     end
 
-    # --- out
+    # Why no session may begin now.
+    # @return [Error, nil]
+    def refusal
+      return @over.dup if @over
 
-    # Puts a session on its way.
-    # @return [LiveSession]
-    def begin_session(core, memory = nil)
-      raise @over.dup if @over
-      raise Errors.client(:agent_draining) if @draining
-
-      session = LiveSession.new(core, self, memory)
-      @sessions[session.id] = session
-      @outlet.wake(session)
-      session
+      Errors.client(:agent_draining) if @draining
     end
 
     # --- what the connection tells
@@ -156,7 +136,7 @@ module Agentworks
       @outlet.drop_lines
       data = { 'capabilities' => @handlers.capabilities, 'sdk' => SDK_NAME }
       lines = [Protocol::Codec.encode('type' => 'REGISTER', 'id' => @mint.call, 'data' => data), *@calls.lines]
-      @sessions.each_value do |session|
+      @sessions.each do |session|
         next if session.route
 
         session.connected
@@ -185,9 +165,9 @@ module Agentworks
       @connection.stop(Connection::NORMAL_CLOSURE, 'closed')
       tell(:superseded) if error.reason == :superseded
       @registered.reject(error)
-      @sessions.values.each { |session| session.stop(error) }
+      @sessions.stop(error)
       @calls.fail_with(error)
-      @incoming.finish
+      @sessions.incoming.finish
       error.reason == :agent_closed ? @ended_for_good.resolve : @ended_for_good.reject(error)
       @statuses.finish
       @loop.stop
@@ -198,7 +178,9 @@ module Agentworks
     # The broker ends a connection with its certificate: each is made anew now, with the next one, and sessions resume.
     def renewed(not_after)
       tell(:certificate_renewed, not_after: not_after)
-      [@connection, *@directs.values].each { |connection| connection.renew('certificate renewed') }
+      reason = 'certificate renewed'
+      @connection.renew(reason)
+      @sessions.renew(reason)
     end
 
     def renewal_failed(error)
@@ -234,7 +216,6 @@ module Agentworks
     def start
       @registered = Deferred.new(@lock)
       @ended_for_good = Deferred.new(@lock)
-      @incoming = Channel.new(@lock)
       @statuses = Statuses.new(@lock)
       @mint = Mint.new
       @loop = EventLoop.new(@lock, 'agentworks', turn: -> { @outlet.flush }, failed: ->(error) { fail_with(error) })
@@ -244,6 +225,7 @@ module Agentworks
       @connection_setup = ConnectionSetup.new(
         credentials: @setup.credentials, timing: @setup.timing, reconnect: @setup.reconnect, random: @random, lock: @lock, loop: @loop
       )
+      @sessions = Sessions.new(self) { |session| Direct.new(self, session, @setup.uri, @connection_setup) if @setup.direct }
       @connection = Connection.new(@setup.uri, @connection_setup, Listener.new(self))
       @connection.start
       watch_stalls
@@ -252,7 +234,7 @@ module Agentworks
     def watch_stalls
       @loop.after(@setup.timing.ack_stall / 4.0) do
         now = Clock.now
-        @sessions.values.each { |session| session.watch_stall(now, @setup.timing) }
+        @sessions.to_a.each { |session| session.watch_stall(now, @setup.timing) }
         watch_stalls
       end
     end
@@ -303,25 +285,9 @@ module Agentworks
       @account = data['account']
       @connection.settled
       @registered.resolve
-      recover(data['sessions']) if @setup.recover && !@draining
+      @sessions.recover(data['sessions']) if @setup.recover && !@draining
       tell(:connected, agent: @id)
       @setup.renewal&.start(@id, @lock, @loop, self)
-    end
-
-    # Sessions that this program knows nothing of were an earlier life's; those that it saw end are none of them. What the journal remembers is
-    # resumed from there, whether or not the broker lists it: how it ended is told then.
-    def recover(listed)
-      (@journal ? @journal.memory.sessions.values : []).each do |memory|
-        begin_session(Protocol::ClientSession.recall(memory.remembered, @mint), memory) unless known?(memory.session)
-      end
-      listed.each do |one|
-        session_id = one['session_id']
-        begin_session(Protocol::ClientSession.recover(session_id, one['peer'], @mint)) unless known?(session_id)
-      end
-    end
-
-    def known?(session_id)
-      @sessions.key?(session_id) || @ended_here.include?(session_id)
     end
 
     def judge(offer)
@@ -336,7 +302,7 @@ module Agentworks
         verdict = verdict_on(offer)
         @lock.synchronize do
           @judging.delete(session_id)
-          answer(offer, @draining ? 'The agent is draining.' : verdict) unless @over || @sessions.key?(session_id)
+          answer(offer, @draining ? 'The agent is draining.' : verdict) unless @over || @sessions[session_id]
         end
       end
       @judging[session_id].name = "agentworks accept #{session_id}"
@@ -355,7 +321,7 @@ module Agentworks
 
     def answer(offer, verdict)
       answered = Offers.answer(offer, verdict, @mint)
-      answered.is_a?(Hash) ? @outlet.line(Protocol::Codec.encode(answered)) : begin_session(answered)
+      answered.is_a?(Hash) ? @outlet.line(Protocol::Codec.encode(answered)) : @sessions.begin_session(answered)
     end
   end
 end

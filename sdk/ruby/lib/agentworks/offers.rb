@@ -46,7 +46,7 @@ module Agentworks
 
     # Offers a session, and waits for the answer: the broker keeps the offer for a peer that is away. Only where nobody has room
     # for a capability the offer is made anew, until time is up. With the lock held.
-    # @param agent [LiveAgent] puts each offer on its way
+    # @param agent [LiveAgent] its sessions put each offer on its way
     # @param timeout [Numeric, nil] seconds
     def open(agent, terms, wait_ms, timeout)
       peer, more = terms
@@ -54,7 +54,7 @@ module Agentworks
       patient_until = Clock.now + (wait_ms / 1000.0)
       attempt = 0
       loop do
-        session = agent.begin_session(Protocol::ClientSession.offer(agent.mint.call, peer, agent.mint, more))
+        session = agent.sessions.begin_session(Protocol::ClientSession.offer(agent.mint.call, peer, agent.mint, more))
         return session if answered?(session, give_up_at)
 
         delay = PATIENCE.wait_ms(attempt, agent.random.call) / 1000.0
