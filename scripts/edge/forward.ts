@@ -5,6 +5,7 @@ import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
 import { type ErrorReason, errorBody, errors } from "../../protocol/wire/errors.ts";
+import { bounds } from "../../schema/bounds.ts";
 import { inwardHeaders, outwardHeaders } from "./headers.ts";
 
 /** Where the Worker listens. It moves when the runtime restarts. */
@@ -36,6 +37,14 @@ function answerProblem(response: ServerResponse, reason: ErrorReason): void {
   response.end(problem(reason));
 }
 
+/** Refuses a body for its size, and takes the rest of it: whoever is still sending would not see the answer. */
+function refuseBody(message: IncomingMessage, response: ServerResponse): void {
+  const reason = "request_too_large";
+  response.writeHead(errors[reason].status, { "content-type": "application/problem+json" });
+  response.end(problem(reason));
+  message.resume();
+}
+
 /**
  * Forwards one plain HTTP request, on a connection of its own: workerd closes idle ones after five seconds, and a request
  * that met such a close could not be repeated safely. Plain requests are rare here, and loopback is quick.
@@ -56,6 +65,11 @@ export function forwardRequest(
     answerProblem(response, "invalid_request");
     return;
   }
+  // The Worker says the same, and breaks off: what it said can be lost with a body that is still on its way to it.
+  if (Number(message.headers["content-length"] ?? 0) > bounds.bodyBytesMax) {
+    refuseBody(message, response);
+    return;
+  }
   const upstream = request({
     ...inner,
     agent: false,
@@ -63,11 +77,21 @@ export function forwardRequest(
     path: message.url,
     headers: inwardHeaders(message.rawHeaders, proof),
   });
+  let bodyBytes = 0;
+  message.on("data", (chunk: Buffer) => {
+    bodyBytes += chunk.length;
+    if (bodyBytes <= bounds.bodyBytesMax || response.headersSent) return;
+    message.unpipe(upstream);
+    refuseBody(message, response);
+    upstream.destroy();
+  });
   upstream.on("response", (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.statusMessage, outwardHeaders(answer.rawHeaders));
     pipeline(answer, response, () => undefined);
   });
-  upstream.on("error", () => answerProblem(response, "internal"));
+  upstream.on("error", () => {
+    if (bodyBytes <= bounds.bodyBytesMax) answerProblem(response, "internal");
+  });
   response.on("close", () => {
     if (!response.writableFinished) upstream.destroy();
   });

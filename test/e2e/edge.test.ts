@@ -7,6 +7,7 @@ import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bounds } from "../../schema/bounds.ts";
 import { startWorkerBehindEdge, type WorkerBehindEdge } from "../../scripts/broker/broker.ts";
 import { type Authority, openAuthority } from "../../scripts/certificates/authority.ts";
 import { ask, connect, echoWorker, type Identity, temporaryFolder, until } from "./edge-fixtures.ts";
@@ -116,11 +117,19 @@ describe("what request.cf says of the client", () => {
 
 describe("plain requests", () => {
   test("bodies pass both ways, on either port", async () => {
-    const body = "x".repeat(1_000_000);
+    const body = "x".repeat(bounds.bodyBytesMax);
     const answer = await ask(edge.agentsUrl, "/seen", { ca, identity: planner, method: "POST", body });
     expect(JSON.parse(answer.body)).toMatchObject({ method: "POST", bodyLength: body.length });
     const api = await fetch(`${edge.apiUrl}/seen`, { method: "PUT", body });
     expect(await api.json()).toMatchObject({ method: "PUT", bodyLength: body.length });
+  });
+
+  test("a body that is too large is refused as such, declared or not, however much is on its way", async () => {
+    const body = "x".repeat(20 * bounds.bodyBytesMax);
+    for (const headers of [{ "Content-Length": String(body.length) }, { "Transfer-Encoding": "chunked" }]) {
+      const refused = await ask(edge.agentsUrl, "/seen", { ca, method: "POST", headers, body });
+      expect([refused.status, JSON.parse(refused.body).reason]).toEqual([413, "request_too_large"]);
+    }
   });
 
   test("a body on a GET is a body, not a second request", async () => {
