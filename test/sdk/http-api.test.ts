@@ -59,6 +59,20 @@ describe("asking", () => {
     await expect(show("one?account=two")).rejects.toMatchObject({ reason: "invalid_request" });
   });
 
+  test("what no header can hold is one clear sentence, which does not repeat it", async () => {
+    const { url } = api;
+    for (const credential of ["aw_…", "aw_secret\naw_another"]) {
+      const made = () => new HttpApi({ url, credential });
+      expect(made).toThrow(expect.objectContaining({ reason: "invalid_argument" }));
+      expect(made).not.toThrow(credential.slice(0, 6));
+    }
+    const change = (taking: { ifMatch?: string }) =>
+      api.request("PATCH /v1/agents/{agent_id}", { path: { agent_id: "one" }, body: { tags: [] }, ...taking });
+    await expect(change({ ifMatch: "“1”" })).rejects.toMatchObject({ reason: "invalid_argument" });
+    const make = api.request("POST /v1/agents", { body: { agent_id: "four" }, idempotencyKey: "a\nb" });
+    await expect(make).rejects.toMatchObject({ reason: "invalid_argument" });
+  });
+
   test("lists come page after page, and no page that nobody wants is asked for", async () => {
     await using network = await lossy(dialing.broker.apiUrl, []);
     const counted = new HttpApi({ url: network.url, credential: dialing.broker.adminToken });

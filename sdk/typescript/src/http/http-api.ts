@@ -58,6 +58,12 @@ export interface HttpApiOptions {
   signal?: AbortSignal;
 }
 
+/** What a header can hold of a credential, an `Idempotency-Key` or an `If-Match`. A refusal does not repeat it: it may be a secret. */
+function sendable(noun: string, text: string): string {
+  if (/^[\x20-\x7e]*$/.test(text)) return text;
+  throw clientError("invalid_argument", `The ${noun} holds something else than ASCII: copy it again, whole.`);
+}
+
 const loopback = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 /** The address of an API; throws invalid_argument for one that would show the credential to the network. */
@@ -102,10 +108,10 @@ export class HttpApi {
   readonly #timeoutMs: number;
   readonly #signal: AbortSignal | undefined;
 
-  /** Throws invalid_argument for a `url` that would show the credential to the network. */
+  /** Throws invalid_argument for a `url` that would show the credential to the network, and for a credential that cannot be sent. */
   constructor({ url, credential, repeats = 3, timeoutMs = 30_000, signal }: HttpApiOptions) {
     this.url = apiUrl(url).origin;
-    this.#credential = credential;
+    this.#credential = sendable("credential", credential);
     this.#repeats = repeats;
     this.#timeoutMs = timeoutMs;
     this.#signal = signal;
@@ -153,8 +159,8 @@ export class HttpApi {
       "User-Agent": `agentworks-${sdkVersion}`,
     });
     if (taken.body !== undefined) headers.set("Content-Type", "application/json");
-    if (taken.ifMatch !== undefined) headers.set("If-Match", taken.ifMatch);
-    if (method === "POST") headers.set("Idempotency-Key", taken.idempotencyKey ?? mint());
+    if (taken.ifMatch !== undefined) headers.set("If-Match", sendable("ifMatch", taken.ifMatch));
+    if (method === "POST") headers.set("Idempotency-Key", sendable("idempotencyKey", taken.idempotencyKey ?? mint()));
     const body = taken.body === undefined ? null : JSON.stringify(taken.body);
     const ends = [taken.signal, this.#signal].filter((signal) => signal !== undefined);
     const deadline = Date.now() + this.#timeoutMs;
