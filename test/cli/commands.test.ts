@@ -152,6 +152,19 @@ describe("agent", () => {
     await running.ended;
   });
 
+  test("ask ends its identity when it is interrupted, too", async () => {
+    await create("absent");
+    const asking = terminal.begin("ask", "absent", "count");
+    const askers = async () => {
+      const { agents } = await terminal.json<{ agents: { agent: string }[] }>("agent", "list");
+      return agents.filter(({ agent }) => agent.startsWith("ask-"));
+    };
+    await until(async () => (await askers()).length > 0, 20_000);
+    asking.child.kill("SIGINT");
+    expect((await asking.ended).err).not.toContain("could not be ended");
+    expect(await askers()).toEqual([]);
+  });
+
   test("run FILE --try: asks it once, prints the answer, ends; a program that ends early is told", async () => {
     await create("tried");
     const flags = ["--agent", "tried", "--try", "count", "--input", '"one two"'];

@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { certifyAgent } from "../certificates/certify.ts";
 import { connect } from "../connect.ts";
 import { AgentworksError } from "../error.ts";
-import type { HttpApi } from "../http/http-api.ts";
+import { isRefusal } from "../http/http-api.ts";
 import { arg, type Command, count } from "./command.ts";
 import type { Output } from "./output.ts";
+import type { Target } from "./target.ts";
 import { UsageError } from "./usage.ts";
 
 const waitMsDefault = 30_000;
@@ -33,7 +34,8 @@ export function inputOf(given: string | undefined): unknown {
 }
 
 /** Asks, prints progress as it comes, and returns the result. Rejects as `Task.result` does. */
-export async function askOnce(api: HttpApi, question: Question, output: Output): Promise<unknown> {
+export async function askOnce(target: Target, question: Question, output: Output): Promise<unknown> {
+  const { api, undoing } = target;
   const { agent, capability, input, waitMs, signal } = question;
   const name = `ask-${randomBytes(6).toString("hex")}`;
   const dir = await mkdtemp(join(tmpdir(), "agentworks-ask-"));
@@ -57,8 +59,10 @@ export async function askOnce(api: HttpApi, question: Question, output: Output):
     }
   } finally {
     await rm(dir, { recursive: true, force: true });
-    if (isMade) {
-      await api.request("DELETE /v1/agents/{agent_id}", { path: { agent_id: name } }).catch((error: unknown) => {
+    // Where it was interrupted, it may be made.
+    if (isMade || signal.aborted) {
+      await undoing.request("DELETE /v1/agents/{agent_id}", { path: { agent_id: name } }).catch((error: unknown) => {
+        if (isRefusal(error, "agent_not_found")) return;
         const why = error instanceof AgentworksError ? error.message : String(error);
         output.note(
           `The identity ${name}, made for this question, could not be ended (${why}); its certificate lasts a day.`,
@@ -80,12 +84,12 @@ export const ask: Command = {
   options: { wait: { type: "string" } },
   takes: [2, 3],
   async run(context) {
-    const { api } = await context.target();
+    const target = await context.target();
     const waitMs = (count(context.flags, "wait") ?? waitMsDefault / 1000) * 1000;
     if (waitMs === 0) throw new UsageError("--wait takes a second at least.");
     const [agent, capability, input] = [arg(context, 0), arg(context, 1), inputOf(context.args[2])];
     const question = { agent, capability, input, waitMs, signal: context.signal };
-    const result = await askOnce(api, question, context.output);
+    const result = await askOnce(target, question, context.output);
     context.output.result(
       { result },
       () => `${typeof result === "string" ? result : JSON.stringify(result, null, 2)}\n`,

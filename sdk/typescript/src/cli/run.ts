@@ -90,7 +90,7 @@ const exitCodeOf = ({ code }: Ended) => code ?? exitCodes.failed;
 
 async function tryOut(context: Context, identity: Kept, running: ReturnType<typeof start>): Promise<number> {
   const { flags, output, signal } = context;
-  const { api } = await context.target();
+  const target = await context.target();
   const waitMs = (count(flags, "wait") ?? 30) * 1000;
   const left = new AbortController();
   const early = running.ended.then((end) => {
@@ -105,7 +105,7 @@ async function tryOut(context: Context, identity: Kept, running: ReturnType<type
       waitMs,
       signal: AbortSignal.any([signal, left.signal]),
     };
-    const asked = askOnce(api, question, output);
+    const asked = askOnce(target, question, output);
     asked.catch(() => undefined);
     const result = await Promise.race([early, asked]);
     output.result(

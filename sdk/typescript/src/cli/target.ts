@@ -16,6 +16,8 @@ export interface TargetOptions {
 
 export interface Target {
   api: HttpApi;
+  /** The same, which no signal ends: it takes back what a command that was interrupted had made. */
+  undoing: HttpApi;
   /** Who is asked, for people. */
   name: string;
   /** The folder in which agents' identities are kept. */
@@ -68,7 +70,8 @@ export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv)
   const envKey = env.AGENTWORKS_API_KEY || undefined;
   const of = (url: string, credential: string, clientCas?: string[]): Target => {
     const api = new HttpApi({ url, credential, signal: options.signal });
-    return { api, name: api.url, agentsDir, clientCas };
+    const undoing = new HttpApi({ url, credential, timeoutMs: 5_000 });
+    return { api, undoing, name: api.url, agentsDir, clientCas };
   };
   const ofBroker = ({ apiUrl: url, apiKey, adminToken, clientCas }: BrokerRecord) =>
     of(url, envKey ?? apiKey ?? adminToken, clientCas);
