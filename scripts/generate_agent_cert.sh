@@ -63,5 +63,5 @@ SHA-256      $fingerprint
 
 Next, register it; until then the broker answers certificate_unknown:
   npx agentworks agent create $agent --certificate $out/cert.pem     at the embedded broker (npm start -- --client-ca $dir/ca.pem)
-  POST /v1/certificates {"agent_id": "$agent", "certificate": "<the PEM>"}     at any other, with the admin token
+  POST /v1/certificates {"agent_id": "$agent", "certificate": "<the PEM>"}     at any other, with an API key that may certificates:write
 TEXT
