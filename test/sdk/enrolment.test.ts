@@ -1,4 +1,5 @@
 // Enrolment through a network that loses answers: the token was used, and the machine gets its certificate all the same.
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { certifyAgent } from "../../sdk/typescript/src/certificates/certify.ts";
@@ -27,6 +28,26 @@ test("asks again when the answer is lost, and gets the certificate that its toke
   const listed = await dialing.administer("GET", "/v1/agents/unlucky/certificates");
   const { certificates } = (await listed.json()) as { certificates: { fingerprint: string }[] };
   expect(certificates.map(({ fingerprint }) => fingerprint)).toEqual([identity.fingerprint]);
+});
+
+test("a folder that takes no files is refused before the token is used", async () => {
+  const credential = await newToken("homeless");
+  const api = new HttpApi({ url: dialing.broker.apiUrl, credential });
+  const enrol = (dir: string) => certifyAgent({ api, agent: undefined, dirOf: () => dir });
+  await expect(enrol("/proc/self/fd")).rejects.toMatchObject({ reason: "invalid_argument" });
+  expect(await enrol(join(dialing.dir, "home"))).toMatchObject({ agent: "homeless" });
+});
+
+test("only the agent's own folder is kept out of repositories; of one that was there, only the key", async () => {
+  const ignored = async (...path: string[]) =>
+    readFile(join(dialing.dir, ...path, ".gitignore"), "utf8").catch(() => undefined);
+  await mkdir(join(dialing.dir, "project", "there"), { recursive: true });
+  for (const name of ["new", "there"]) {
+    const api = new HttpApi({ url: dialing.broker.apiUrl, credential: await newToken(name) });
+    await certifyAgent({ api, agent: undefined, dirOf: () => join(dialing.dir, "project", name) });
+  }
+  const found = [await ignored("project"), await ignored("project", "new"), await ignored("project", "there")];
+  expect(found).toEqual([undefined, "*\n", "key.pem\n"]);
 });
 
 test("gives up when no answer comes at all, and does not ask again where it was refused", async () => {

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { clientError } from "../error.ts";
 import { type HttpApi, isRefusal } from "../http/http-api.ts";
 import type { IssueCertificate, IssuedCertificate } from "../http/operations.ts";
-import { settleIdentity, writeIdentity } from "./files.ts";
+import { settleIdentity, tryFiles, writeIdentity } from "./files.ts";
 import { makeKeyAndRequest } from "./signing-request.ts";
 
 /** An agent's identity in its folder. Paths are absolute where the folder's is; `caFile` is null where no CA need be named. */
@@ -31,20 +31,25 @@ export interface CertifyOptions {
 
 const recordName = "agent.json";
 
-/** Keeps keys out of repositories: what is below the state folder is nobody's source. */
-async function ignoreIn(folder: string): Promise<void> {
-  await writeFile(join(folder, ".gitignore"), "*\n", { flag: "wx" }).catch(() => undefined);
-}
-
-/** Makes the folder of an agent, readable by its owner alone. */
-async function makeFolder(dir: string): Promise<void> {
+/** Makes a folder, readable by its owner alone. Whether it was not there before. */
+async function makeFolder(dir: string): Promise<boolean> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    await ignoreIn(dir);
+    return (await mkdir(dir, { recursive: true, mode: 0o700 })) !== undefined;
   } catch (cause) {
     throw clientError("invalid_argument", `The folder ${dir} cannot be made. Name another.`, { cause });
   }
 }
+
+/** Makes the folder of an agent, and keeps its key out of repositories. What else was there before is not ours to ignore. */
+async function makeAgentFolder(dir: string): Promise<void> {
+  const ignored = (await makeFolder(dir)) ? "*\n" : "key.pem\n";
+  await writeFile(join(dir, ".gitignore"), ignored, { flag: "wx" }).catch(() => undefined);
+}
+
+const filesIn = (dir: string) => ({ certFile: join(dir, "cert.pem"), keyFile: join(dir, "key.pem") });
+
+const unwritable = (dir: string, cause: unknown) =>
+  clientError("invalid_argument", `No files can be written to ${dir}. Name another folder.`, { cause });
 
 /** Asks for a certificate; the agent is made when there is none of that name. */
 async function ask(api: HttpApi, agent: string | undefined, order: IssueCertificate): Promise<IssuedCertificate> {
@@ -68,16 +73,21 @@ async function ask(api: HttpApi, agent: string | undefined, order: IssueCertific
  * is replaced when the new certificate has come; the old one stays valid. Rejects with the refusal of the broker.
  */
 export async function certifyAgent({ api, agent, dirOf, days }: CertifyOptions): Promise<AgentIdentity> {
-  // Before anything is asked for: a token works once.
-  await makeFolder(agent === undefined ? dirname(dirOf("enrolled")) : dirOf(agent));
   const { key, csr } = await makeKeyAndRequest(agent ?? "enrolled");
+  // Before anything is asked for: a token works once. Where the folder is named after an agent that only the token knows, the one above.
+  const isOwn = agent !== undefined || dirOf("one") === dirOf("another");
+  const folder = isOwn ? dirOf(agent ?? "one") : dirname(dirOf("one"));
+  await (isOwn ? makeAgentFolder(folder) : makeFolder(folder));
+  await tryFiles(filesIn(folder), key).catch((cause: unknown) => {
+    throw unwritable(folder, cause);
+  });
   const issued = await ask(api, agent, { csr, days });
   if (issued.agents_url === null) {
     throw clientError("connection_refused", "The broker does not say where agents connect: set its AGENTS_URL.");
   }
   const dir = dirOf(issued.agent_id);
-  await makeFolder(dir);
-  const files = { certFile: join(dir, "cert.pem"), keyFile: join(dir, "key.pem") };
+  await makeAgentFolder(dir);
+  const files = filesIn(dir);
   const caFile = issued.broker_ca === null ? null : join(dir, "ca.pem");
   const identity: AgentIdentity = {
     agent: issued.agent_id,
@@ -103,7 +113,7 @@ export async function certifyAgent({ api, agent, dirOf, days }: CertifyOptions):
 export async function readIdentity(
   dir: string,
 ): Promise<Pick<AgentIdentity, "agent" | "account" | "url" | "certFile" | "keyFile" | "caFile"> | undefined> {
-  const files = { certFile: join(dir, "cert.pem"), keyFile: join(dir, "key.pem") };
+  const files = filesIn(dir);
   try {
     const record: unknown = JSON.parse(await readFile(join(dir, recordName), "utf8"));
     await settleIdentity(files);
