@@ -1,10 +1,11 @@
 // Every command against a real embedded broker: what it prints, what it writes, how it ends.
-import { stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openAuthority } from "../../scripts/certificates/authority.ts";
 import { root } from "../../scripts/sources.ts";
 import { first } from "../../sdk/typescript/src/cli/pages.ts";
+import { HttpApi } from "../../sdk/typescript/src/http/index.ts";
 import { connect } from "../../sdk/typescript/src/index.ts";
 import { temporaryFolder, until } from "../e2e/edge-fixtures.ts";
 import { Terminal } from "./terminal.ts";
@@ -382,6 +383,12 @@ describe("what there is in the account", () => {
     await agent.handle("translate", () => "", { version: "2.0.0" });
     expect((await terminal.agentworks("capabilities")).out).toMatch(/^translate +1 +2\.0\.0$/m);
     expect((await terminal.agentworks("account")).out).toMatch(/^local \(local\), active, at http:/);
+    const broker = JSON.parse(await readFile(join(terminal.dir, ".agentworks", "broker.json"), "utf8"));
+    const api = new HttpApi({ url: broker.apiUrl, credential: broker.apiKey });
+    const rename = (name: string) => api.request("PATCH /v1/account", { body: { name } });
+    await rename("a\u001b[2Jb\u202ec");
+    expect((await terminal.agentworks("account")).out).toMatch(/^local \(a\ufffd\[2Jb\ufffdc\), active/);
+    await rename("local");
     const statuses = agent.status();
     expect((await terminal.agentworks("agent", "drain", "offering")).out).toContain("1 connections");
     expect((await statuses.next()).value).toMatchObject({ type: "goaway" });

@@ -1,6 +1,6 @@
 // account, capabilities, audit: what there is in the account that is asked, and who changed it.
 import { type Command, count } from "./command.ts";
-import { shortTime, table } from "./output.ts";
+import { printable, shortTime, table } from "./output.ts";
 import { first } from "./pages.ts";
 
 const account: Command = {
@@ -12,7 +12,10 @@ const account: Command = {
   async run({ target, output }) {
     const { api, name } = await target();
     const found = await api.request("GET /v1/account");
-    output.result({ ...found, api: name }, () => `${found.account} (${found.name}), ${found.status}, at ${name}\n`);
+    output.result(
+      { ...found, api: name },
+      () => `${found.account} (${printable(found.name)}), ${found.status}, at ${name}\n`,
+    );
   },
 };
 

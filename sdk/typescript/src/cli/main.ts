@@ -10,7 +10,7 @@ import { type Command, commonHelp, commonOptions, contextOf, type Flags } from "
 import { deadLetterCommands } from "./dead-letters.ts";
 import { keyCommands } from "./keys.ts";
 import { loginCommands } from "./login.ts";
-import { Output } from "./output.ts";
+import { Output, printableLines } from "./output.ts";
 import { policyCommands } from "./policy.ts";
 import { agentRun } from "./run.ts";
 import { sessionCommands } from "./sessions.ts";
@@ -105,7 +105,8 @@ function say(error: unknown, json: boolean): void {
   const sayable = [UsageError, CommandFailed, CredentialsMissing, AgentworksError];
   const known = sayable.some((kind) => error instanceof kind);
   if (!json) {
-    console.error(known && error instanceof Error ? error.message : error);
+    // What a peer or a broker said is in it.
+    console.error(known && error instanceof Error ? printableLines(error.message) : error);
     return;
   }
   const { message: detail } = error instanceof Error ? error : new Error(String(error));

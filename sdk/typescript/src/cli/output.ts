@@ -6,10 +6,13 @@ export interface Streams {
   err: { write(text: string): unknown; isTTY?: boolean };
 }
 
-/** Text from elsewhere may hold control characters, which a terminal would obey. */
+/** Text from elsewhere may hold control characters, which a terminal would obey, and marks that turn the direction of what follows. */
 export const printable = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "\ufffd");
+  text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+
+/** The same of text that has lines. */
+export const printableLines = (text: string): string => text.split("\n").map(printable).join("\n");
 
 /** Columns as wide as what is in them; the last one as it is. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
