@@ -25,7 +25,9 @@ const stallMsMax = 45_000;
 
 function problem(reason: ErrorReason): string {
   const status = errors[reason].status;
-  return JSON.stringify({ type: "about:blank", title: reason.replaceAll("_", " "), status, ...errorBody(reason) });
+  const type = `urn:agentworks:error:${reason}`; // as the Worker names it
+  const title = `${reason.charAt(0).toUpperCase()}${reason.slice(1)}`.replaceAll("_", " ");
+  return JSON.stringify({ type, title, status, ...errorBody(reason) });
 }
 
 function answerProblem(response: ServerResponse, reason: ErrorReason): void {

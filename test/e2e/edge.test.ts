@@ -128,7 +128,9 @@ describe("plain requests", () => {
     const body = "x".repeat(20 * bounds.bodyBytesMax);
     for (const headers of [{ "Content-Length": String(body.length) }, { "Transfer-Encoding": "chunked" }]) {
       const refused = await ask(edge.agentsUrl, "/seen", { ca, method: "POST", headers, body });
-      expect([refused.status, JSON.parse(refused.body).reason]).toEqual([413, "request_too_large"]);
+      const type = "urn:agentworks:error:request_too_large";
+      expect(JSON.parse(refused.body)).toMatchObject({ type, title: "Request too large", status: 413 });
+      expect(refused.status).toBe(413);
     }
   });
 
