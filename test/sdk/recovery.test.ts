@@ -145,6 +145,8 @@ test("an agent that leaves waits for no peer: none comes back to a session that 
   const closed = await sessionBetween(planner, analyst);
   const open = await sessionBetween(planner, analyst);
   await analyst.close();
+  // Who comes back to it has something to read: a session that ends with nothing to read is not kept for its reader.
+  for (const { here } of [closed, open]) await here.send("unread");
   await closed.here.close("done");
   await planner.close();
   // What was closed ended as it was closed, what was not ended with its agent.
@@ -158,6 +160,10 @@ test("an agent that leaves waits for no peer: none comes back to a session that 
 
   const peer = await stage.connect("analyst11", { recover: true });
   const left = peer.sessions();
-  const ends = await Promise.all([(await next(left)).closed, (await next(left)).closed]);
-  expect(ends.map(({ reason }) => reason).sort()).toEqual(["done", "drained"]);
+  const reasons: string[] = [];
+  for (const session of [await next(left), await next(left)]) {
+    expect((await next(session.messages())).content).toBe("unread");
+    reasons.push((await session.closed).reason);
+  }
+  expect(reasons.sort()).toEqual(["done", "drained"]);
 });
