@@ -70,6 +70,8 @@ describe("agent", () => {
     const stranger = await openAuthority(folder.dir);
     await writeFile(join(terminal.dir, "strange.pem"), (await stranger.issueAgent("own")).certificate);
     await writeFile(join(terminal.dir, "nonsense.pem"), "hello");
+    const { certificate, key } = await ownCa.issueAgent("own");
+    await writeFile(join(terminal.dir, "with-key.pem"), `${certificate}${key}`);
     for (const [file, code, sentence] of [
       [
         "strange.pem",
@@ -77,6 +79,7 @@ describe("agent", () => {
         /was issued by CN=.*, a CA that the broker does not trust: start it again with `npm start -- --client-ca/,
       ],
       [".agentworks/ca.pem", 2, /is the certificate of a CA \(CN=agentworks development CA\), not of an agent/],
+      ["with-key.pem", 2, /with-key\.pem holds a private key, so nothing was sent/],
       ["missing.pem", 2, /missing\.pem cannot be read/],
       ["nonsense.pem", 1, /^invalid_request: .*certificate: not exactly one X\.509 certificate/],
     ] as const) {

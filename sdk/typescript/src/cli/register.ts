@@ -37,6 +37,12 @@ export async function registerFile(target: Target, agent: string, file: string):
   } catch (error) {
     throw new UsageError(`The certificate ${file} cannot be read: ${error instanceof Error ? error.message : error}.`);
   }
+  // It would leave this machine, where it belongs.
+  if (pem.includes("PRIVATE KEY-----")) {
+    throw new UsageError(
+      `${file} holds a private key, so nothing was sent: name a file that holds the certificate alone.`,
+    );
+  }
   const [certificate, ...more] = found;
   // What is not one certificate, the broker says.
   if (target.clientCas !== undefined && certificate !== undefined && more.length === 0) {
