@@ -14,16 +14,19 @@ const turnSeconds = 4;
 /** Before and after the watching, so that none of it is without its company. */
 const edgeSeconds = 1;
 
+/** Of what is asked of the crowd, so much must be stored. */
+const crowdShareMin = 0.8;
 const wantedPerS = pairCount * sessionsPerPair * perSecond;
 
 export interface Crowd {
   /** What was asked of the crowd … */
   wantedPerS: number;
-  /** … and what of it the broker stored: less, where that is more than it can take; what is measured beside it says so. */
+  /** … and what of it the broker stored, in the turn in which it stored least. */
   storedPerS: number;
   aloneP99Ms: number;
   crowdedP99Ms: number;
-  ratio: number;
+  /** Null: less than `crowdShareMin` of what was asked was stored, so this is not what a session notices of that crowd. */
+  ratio: number | null;
 }
 
 const quantile = (all: number[], q: number): number =>
@@ -62,6 +65,7 @@ export async function measureCrowd(broker: Broker, tell: (line: string) => void)
   }
   const rounded = (value: number) => Number(value.toFixed(2));
   const [a, c] = [quantile(alone, 0.5), quantile(crowded, 0.5)];
-  const storedPerS = Math.round(quantile(rates, 0.5));
-  return { wantedPerS, storedPerS, aloneP99Ms: rounded(a), crowdedP99Ms: rounded(c), ratio: rounded(c / a) };
+  const storedPerS = Math.round(Math.min(...rates));
+  const ratio = storedPerS < wantedPerS * crowdShareMin ? null : rounded(c / a);
+  return { wantedPerS, storedPerS, aloneP99Ms: rounded(a), crowdedP99Ms: rounded(c), ratio };
 }
