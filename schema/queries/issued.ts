@@ -12,16 +12,10 @@ import {
   issuerRevocations,
 } from "../tables.ts";
 import { type Author, audited } from "./audit.ts";
+import type { CertificateRecord } from "./certificates.ts";
 
-/** A certificate to register; times are epoch milliseconds. */
-export interface IssuedRecord {
-  account: string;
-  agent: string;
-  fingerprint: string;
-  serial: string;
-  subject: string;
-  notBefore: number;
-  notAfter: number;
+/** A certificate that was issued here. */
+export interface IssuedRecord extends Omit<CertificateRecord, "createAccount"> {
   issuer: Issuer;
   reference: string | null;
   /** PEM: the certificate, and the CAs above it. */
