@@ -1,13 +1,12 @@
-// Every command against a real embedded broker: what it prints, what it writes, how it ends.
+// Every command but those of `agent` against a real embedded broker: what it prints, what it writes, how it ends.
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openAuthority } from "../../scripts/certificates/authority.ts";
 import { root } from "../../scripts/sources.ts";
 import { first } from "../../sdk/typescript/src/cli/pages.ts";
 import { HttpApi } from "../../sdk/typescript/src/http/index.ts";
 import { connect } from "../../sdk/typescript/src/index.ts";
-import { temporaryFolder, until } from "../e2e/edge-fixtures.ts";
+import { until } from "../e2e/edge-fixtures.ts";
 import { Terminal } from "./terminal.ts";
 
 let terminal: Terminal;
@@ -18,178 +17,6 @@ beforeAll(async () => {
 afterAll(() => terminal[Symbol.asyncDispose]());
 
 const modeOf = async (file: string) => (await stat(file)).mode & 0o777;
-
-interface Identity {
-  agent_id: string;
-  agents_url: string;
-  cert_file: string;
-  key_file: string;
-  ca_file: string;
-  fingerprint: string;
-  not_after: string;
-}
-const create = (agent: string, ...flags: string[]) => terminal.json<Identity>("agent", "create", agent, ...flags);
-
-/** A program of an agent: `count` counts words, `fail` throws. */
-async function program(name: string): Promise<string> {
-  const sdk = join(root, "sdk/typescript/src/index.ts");
-  await writeFile(
-    join(terminal.dir, name),
-    `import { connect, fromEnvironment } from ${JSON.stringify(sdk)};
-     const agent = await connect(fromEnvironment());
-     await agent.handle("count", async (text, task) => { await task.progress("counting"); return String(text).split(" ").length; });
-     await agent.handle("fail", () => { throw new Error("as it was told"); });
-     console.log(agent.id, "is there, with key", process.env.AGENTWORKS_API_KEY);`,
-  );
-  return name;
-}
-
-describe("agent", () => {
-  test("create: the key is made here, both files are for the owner alone, and out of repositories", async () => {
-    const one = await create("maker");
-    const dir = join(terminal.dir, ".agentworks/agents/maker");
-    expect(one).toMatchObject({ agent_id: "maker", cert_file: join(dir, "cert.pem"), key_file: join(dir, "key.pem") });
-    for (const file of ["cert.pem", "key.pem", "ca.pem", "agent.json"])
-      expect(await modeOf(join(dir, file))).toBe(0o600);
-    expect(await modeOf(dir)).toBe(0o700);
-    expect(await terminal.read(".agentworks/agents/maker/.gitignore")).toBe("*\n");
-    expect(await terminal.read(".agentworks/agents/maker/key.pem")).toMatch(/^-----BEGIN PRIVATE KEY-----/);
-    expect((await create("maker")).fingerprint).not.toBe(one.fingerprint);
-    const { certificates } = await terminal.json<{ certificates: unknown[] }>("agent", "certificates", "maker");
-    expect(certificates).toHaveLength(2);
-    const { out } = await terminal.agentworks("agent", "create", "maker", "--days", "3");
-    expect(out).toMatch(/^maker may connect to wss:\/\/localhost:\d+ until [\d-]+ [\d:]+ UTC\.\n/);
-  });
-
-  test("create --certificate: registers one of a CA that is trusted, and says what is wrong with others", async () => {
-    const ownCa = await openAuthority(join(terminal.dir, ".agentworks"));
-    await writeFile(join(terminal.dir, "own.pem"), (await ownCa.issueAgent("own")).certificate);
-    const registered = await terminal.json<object>("agent", "create", "own", "--certificate", "own.pem");
-    expect(registered).toMatchObject({ agent_id: "own", fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) });
-    await using folder = await temporaryFolder();
-    const stranger = await openAuthority(folder.dir);
-    await writeFile(join(terminal.dir, "strange.pem"), (await stranger.issueAgent("own")).certificate);
-    await writeFile(join(terminal.dir, "nonsense.pem"), "hello");
-    const { certificate, key } = await ownCa.issueAgent("own");
-    await writeFile(join(terminal.dir, "with-key.pem"), `${certificate}${key}`);
-    for (const [file, code, sentence] of [
-      [
-        "strange.pem",
-        2,
-        /was issued by CN=.*, a CA that the broker does not trust: start it again with `npm start -- --client-ca/,
-      ],
-      [".agentworks/ca.pem", 2, /is the certificate of a CA \(CN=agentworks development CA\), not of an agent/],
-      ["with-key.pem", 2, /with-key\.pem holds a private key, so nothing was sent/],
-      ["missing.pem", 2, /missing\.pem cannot be read/],
-      ["nonsense.pem", 1, /^invalid_request: .*certificate: not exactly one X\.509 certificate/],
-    ] as const) {
-      const ended = await terminal.agentworks("agent", "create", "own", "--certificate", file);
-      expect([ended.code, ended.err]).toEqual([code, expect.stringMatching(sentence)]);
-    }
-  });
-
-  test("list, suspend, activate, delete", async () => {
-    await create("listed");
-    const listed = async () => {
-      const { agents } = await terminal.json<{ agents: { agent: string; status: string }[] }>("agent", "list");
-      return agents.find(({ agent }) => agent === "listed")?.status;
-    };
-    expect(await listed()).toBe("active");
-    expect((await terminal.agentworks("agent", "suspend", "listed")).out).toBe("listed is suspended.\n");
-    expect(await listed()).toBe("suspended");
-    await terminal.agentworks("agent", "activate", "listed");
-    expect((await terminal.agentworks("agent", "list")).out).toMatch(/^AGENT +STATUS .*\n(.*\n)*listed +active +no/);
-    expect((await terminal.agentworks("agent", "delete", "listed")).err).toContain("add --yes");
-    expect((await terminal.agentworks("agent", "delete", "listed", "--yes")).code).toBe(0);
-    expect(await listed()).toBeUndefined();
-    const again = await terminal.agentworks("agent", "suspend", "listed", "--json");
-    expect([again.code, JSON.parse(again.err)]).toEqual([
-      1,
-      { error: expect.objectContaining({ reason: "agent_not_found" }) },
-    ]);
-  });
-
-  test("token and enroll: a machine with nothing else gets its files, once", async () => {
-    await create("target");
-    const { token } = await terminal.json<{ token: string }>("agent", "token", "target", "--expires-in", "60");
-    const { apiUrl } = JSON.parse(await terminal.read("ready.json")) as { apiUrl: string };
-    await using machine = await Terminal.open();
-    const enroll = () => machine.agentworks("agent", "enroll", "--api", apiUrl, "--token", token, "--json");
-    const ended = await enroll();
-    expect(JSON.parse(ended.out)).toMatchObject({
-      agent_id: "target",
-      cert_file: join(machine.dir, ".agentworks/agents/target/cert.pem"),
-    });
-    expect(await modeOf(join(machine.dir, ".agentworks/agents/target/key.pem"))).toBe(0o600);
-    const second = await enroll();
-    expect([second.code, second.err]).toEqual([4, expect.stringContaining("enrolment_token_invalid")]);
-  });
-
-  test("run: the lines that connect it, in each language, with its paths in them", async () => {
-    const { cert_file, agents_url } = await create("liner");
-    for (const language of ["typescript", "python", "ruby"]) {
-      const { out } = await terminal.agentworks("agent", "run", "--agent", "liner", "--language", language);
-      for (const part of [cert_file, agents_url, "agentworks", "count"]) expect(out).toContain(part);
-      expect(out.trim().split("\n").length).toBeLessThanOrEqual(15);
-    }
-    const unclear = await terminal.agentworks("agent", "run");
-    expect([unclear.code, unclear.err]).toEqual([2, expect.stringContaining("say which, by --agent")]);
-    expect((await terminal.agentworks("agent", "run", "--agent", "nobody")).err).toContain(
-      "agentworks agent create nobody",
-    );
-  });
-
-  test("run FILE: the program knows who it is, and nothing of API keys; it ends with Ctrl-C", async () => {
-    await create("runner");
-    const file = await program("runner.ts");
-    terminal.env.AGENTWORKS_API_KEY = "aw_not-for-programs";
-    const running = terminal.begin("agent", "run", file, "--agent", "runner");
-    terminal.env = {};
-    await until(() => running.out().includes("runner is there, with key undefined"));
-    const asked = await terminal.agentworks("ask", "runner", "count", "to be or not to be");
-    expect(asked).toMatchObject({ code: 0, out: "6\n" });
-    const failed = await terminal.agentworks("ask", "runner", "fail", "{}");
-    expect([failed.code, failed.err]).toEqual([1, expect.stringContaining("as it was told")]);
-    const { agents } = await terminal.json<{ agents: { agent: string }[] }>("agent", "list");
-    expect(agents.filter(({ agent }) => agent.startsWith("ask-"))).toEqual([]);
-    running.child.kill("SIGINT");
-    await running.ended;
-  });
-
-  test("ask ends its identity when it is interrupted, too", async () => {
-    await create("absent");
-    const asking = terminal.begin("ask", "absent", "count");
-    const askers = async () => {
-      const { agents } = await terminal.json<{ agents: { agent: string }[] }>("agent", "list");
-      return agents.filter(({ agent }) => agent.startsWith("ask-"));
-    };
-    await until(async () => (await askers()).length > 0, 20_000);
-    asking.child.kill("SIGINT");
-    expect((await asking.ended).err).not.toContain("could not be ended");
-    expect(await askers()).toEqual([]);
-  });
-
-  test("run FILE --try: asks it once, prints the answer, ends; a program that ends early is told", async () => {
-    await create("tried");
-    const flags = ["--agent", "tried", "--try", "count", "--input", '"one two"'];
-    const { result } = await terminal.json<{ result: number }>("agent", "run", await program("tried.ts"), ...flags);
-    expect(result).toBe(2);
-    await writeFile(join(terminal.dir, "short.ts"), "process.exit(3);");
-    const early = await terminal.agentworks("agent", "run", "short.ts", ...flags);
-    expect([early.code, early.err]).toEqual([1, expect.stringContaining("ended before it answered (3)")]);
-    const plain = await terminal.agentworks("agent", "run", "short.ts", "--agent", "tried");
-    expect(plain.code).toBe(3);
-  });
-
-  test("revoke: the certificate is out, and its agent told so", async () => {
-    const { fingerprint } = await create("revoked");
-    const { out } = await terminal.agentworks("agent", "revoke", fingerprint.toUpperCase());
-    expect(out).toContain("A certificate of revoked is revoked, 0 renewals with it; 0 connections were closed.");
-    const ended = await terminal.agentworks("agent", "run", await program("revoked.ts"), "--agent", "revoked");
-    expect(ended.err).toContain("certificate_revoked");
-    expect((await terminal.agentworks("agent", "revoke", "abc")).code).toBe(2);
-  });
-});
 
 describe("keys and logins", () => {
   test("a key is made, used by a login, listed, revoked; the profile is for its owner alone", async () => {
@@ -283,10 +110,10 @@ describe("keys and logins", () => {
 
 describe("sessions and the audit log", () => {
   test("tail tells of a session when it comes and when it goes; list and show know it afterwards", async () => {
-    await create("worker");
+    await terminal.create("worker");
     const tail = terminal.begin("sessions", "tail", "--json");
     const flags = ["--agent", "worker", "--try", "count", "--input", "a b c"];
-    await terminal.json("agent", "run", await program("worker.ts"), ...flags);
+    await terminal.json("agent", "run", await terminal.program("worker.ts"), ...flags);
     await until(() => tail.out().includes('"closed"'));
     tail.child.kill("SIGINT");
     expect((await tail.ended).code).toBe(0);
@@ -305,7 +132,7 @@ describe("sessions and the audit log", () => {
   });
 
   test("audit says who did what", async () => {
-    const { fingerprint } = await create("audited");
+    const { fingerprint } = await terminal.create("audited");
     const { entries } = await terminal.json<{ entries: object[] }>("audit", "--limit", "5");
     expect(entries).toContainEqual(
       expect.objectContaining({
@@ -319,7 +146,7 @@ describe("sessions and the audit log", () => {
 
 describe("policy", () => {
   test("set from a file, tested before anybody asks, and not replaced when somebody was faster", async () => {
-    for (const agent of ["opener", "visitor"]) await create(agent);
+    for (const agent of ["opener", "visitor"]) await terminal.create(agent);
     expect((await terminal.agentworks("agent", "tag", "visitor", "guest")).out).toBe("visitor has guest.\n");
     expect((await terminal.agentworks("policy", "get")).out).toContain("No rules");
     const rules = [{ effect: "deny", action: "open", from: {}, to: { tag: "guest" } }];
@@ -347,8 +174,13 @@ describe("policy", () => {
 
 describe("dead letters", () => {
   test("what a closed session left goes into another, once", async () => {
-    const { agents_url: url, cert_file: certFile, key_file: keyFile, ca_file: caFile } = await create("sender");
-    const other = await create("receiver");
+    const {
+      agents_url: url,
+      cert_file: certFile,
+      key_file: keyFile,
+      ca_file: caFile,
+    } = await terminal.create("sender");
+    const other = await terminal.create("receiver");
     const receiver = { url, certFile: other.cert_file, keyFile: other.key_file, caFile };
     await using sender = await connect({ url, certFile, keyFile, caFile });
     const here = await connect(receiver);
@@ -381,7 +213,12 @@ describe("dead letters", () => {
 
 describe("what there is in the account", () => {
   test("account, capabilities, and an agent that is sent to connect anew", async () => {
-    const { agents_url: url, cert_file: certFile, key_file: keyFile, ca_file: caFile } = await create("offering");
+    const {
+      agents_url: url,
+      cert_file: certFile,
+      key_file: keyFile,
+      ca_file: caFile,
+    } = await terminal.create("offering");
     await using agent = await connect({ url, certFile, keyFile, caFile });
     await agent.handle("translate", () => "", { version: "2.0.0" });
     expect((await terminal.agentworks("capabilities")).out).toMatch(/^translate +1 +2\.0\.0$/m);

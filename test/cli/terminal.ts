@@ -1,7 +1,7 @@
 // The command line as people run it: a process of its own, in a folder of its own, with nothing of this machine's user in it.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root } from "../../scripts/sources.ts";
@@ -20,6 +20,17 @@ export interface Running {
   ended: Promise<Ended>;
   /** What it has written to stdout by now. */
   out(): string;
+}
+
+/** What `agent create --json` prints. */
+export interface Identity {
+  agent_id: string;
+  agents_url: string;
+  cert_file: string;
+  key_file: string;
+  ca_file: string;
+  fingerprint: string;
+  not_after: string;
 }
 
 export class Terminal implements AsyncDisposable {
@@ -84,6 +95,24 @@ export class Terminal implements AsyncDisposable {
     const { code, out, err } = await this.agentworks(...args, "--json");
     if (code !== 0) throw new Error(`${args.join(" ")}: ${code} ${err}`);
     return JSON.parse(out) as Result;
+  }
+
+  create(agent: string, ...flags: string[]): Promise<Identity> {
+    return this.json<Identity>("agent", "create", agent, ...flags);
+  }
+
+  /** A program of an agent, written here: `count` counts words, `fail` throws. */
+  async program(name: string): Promise<string> {
+    const sdk = join(root, "sdk/typescript/src/index.ts");
+    await writeFile(
+      join(this.dir, name),
+      `import { connect, fromEnvironment } from ${JSON.stringify(sdk)};
+       const agent = await connect(fromEnvironment());
+       await agent.handle("count", async (text, task) => { await task.progress("counting"); return String(text).split(" ").length; });
+       await agent.handle("fail", () => { throw new Error("as it was told"); });
+       console.log(agent.id, "is there, with key", process.env.AGENTWORKS_API_KEY);`,
+    );
+    return name;
   }
 
   read(file: string): Promise<string> {
