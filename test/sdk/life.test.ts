@@ -194,6 +194,18 @@ test("drain refuses what is new, lets running handlers end, and leaves nothing u
   expect(await reasonOf(planner.open("analyst"))).toBe("agent_offline");
 });
 
+test("drain acknowledges what was taken last: a session that its peer has closed is over when the agent has left", async () => {
+  const [planner, analyst] = [await stage.connect("planner"), await stage.connect("analyst")];
+  const session = await planner.open("analyst");
+  const theirs = await next(analyst.sessions());
+  const messages = theirs.messages();
+  await session.close("done");
+  // The close has come, and nothing else is to come that could take its receipt along.
+  expect((await messages.next()).done).toBe(true);
+  await analyst.drain();
+  expect(await session.closed).toEqual({ reason: "done" });
+});
+
 test("close ends everything at once, and whoever ignores promises is not punished", async () => {
   const [planner, analyst] = [await stage.connect("planner"), await stage.connect("analyst")];
   await analyst.handle("wait", (_, { signal }) => new Promise((resolve) => signal.addEventListener("abort", resolve)));
