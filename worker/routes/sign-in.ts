@@ -143,6 +143,8 @@ export function signInRoutes(app: OpenAPIHono<App>): void {
   });
 
   app.openapi(follow, async (c) => {
+    // A program that only looks where the link leads must not use it up.
+    if (c.req.method === "HEAD") return c.redirect("/docs", 302);
     const { token } = c.req.valid("query");
     const refused = await attempted(c);
     if (refused !== undefined) return refused;

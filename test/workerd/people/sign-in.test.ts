@@ -246,6 +246,9 @@ describe("a sign-in link", () => {
     const { email } = await newMember("owner");
     const link = await linkOf(email);
     const browser = new Browser();
+    // To look is not to follow.
+    const looked = await browser.ask("HEAD", link);
+    expect([looked.status, looked.headers.has("set-cookie")]).toEqual([302, false]);
     const response = await browser.ask("GET", link);
     expect([response.status, response.headers.get("Location")]).toEqual([302, "/docs"]);
     expect(response.headers.getSetCookie()[0]).toContain("HttpOnly");
