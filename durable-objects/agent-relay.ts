@@ -3,7 +3,7 @@
 import { isLive } from "../protocol/session/states.ts";
 import { errorLine } from "../protocol/wire/codec.ts";
 import { type ErrorReason, errorBody } from "../protocol/wire/errors.ts";
-import { Uuid } from "../protocol/wire/ids.ts";
+import { isUuid } from "../protocol/wire/ids.ts";
 import { addressedTo, type SessionLines } from "../protocol/wire/route.ts";
 import type { Router } from "./agent-router.ts";
 import type { AgentStore } from "./agent-store.ts";
@@ -159,7 +159,7 @@ export class Relay {
 export function refuseLines(socket: WebSocket, lines: readonly string[], reason: ErrorReason): void {
   for (const line of lines) {
     const { id, session_id } = JSON.parse(line);
-    say(socket, errorLine({ reason, ...(Uuid.safeParse(id).success && { id }), session_id }));
+    say(socket, errorLine({ reason, ...(isUuid(id) && { id }), session_id }));
   }
 }
 

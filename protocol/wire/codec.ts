@@ -3,8 +3,9 @@
 import type { z } from "zod";
 import { type BrokerEnvelope, brokerEnvelopes, type ClientEnvelope, clientEnvelopes } from "./envelope.ts";
 import { type ErrorBody, type ErrorReason, errorBody } from "./errors.ts";
-import { Uuid } from "./ids.ts";
+import { isUuid } from "./ids.ts";
 import { limits } from "./limits.ts";
+import { isPlainMessage } from "./plain.ts";
 
 /** What is wrong with one line (or the whole frame), with the ids that could be read from it. */
 export interface Fault {
@@ -61,7 +62,7 @@ export function splitFrame(text: string): { ok: true; lines: string[] } | { ok: 
   return { ok: true, lines };
 }
 
-const uuidOr = (value: unknown): string | undefined => (Uuid.safeParse(value).success ? String(value) : undefined);
+const uuidOr = (value: unknown): string | undefined => (isUuid(value) ? value : undefined);
 
 function fault(
   reason: ErrorReason,
@@ -108,6 +109,7 @@ function conform<T extends Record<string, z.ZodType>>(
   if (unfit !== undefined) {
     return unfit === "too_deep" ? fault(unfit, value) : fault("invalid_envelope", value, hugeNumber);
   }
+  if (isPlainMessage(value)) return { ok: true, envelope: value as z.infer<T[keyof T]> };
   const schema = table[type as keyof T];
   const parsed = schema?.safeParse(value);
   if (parsed?.success) return { ok: true, envelope: parsed.data as z.infer<T[keyof T]> };

@@ -2,10 +2,10 @@
 import { z } from "zod";
 
 /** An agent: 1–64 of lower-case letters, digits, `.`, `_`, `-`; it starts with a letter or digit. Unique in its account. */
-export const AgentId = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "1–64 of a–z 0–9 . _ - and it starts with a letter or digit");
+const agentId = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+export const AgentId = z.string().regex(agentId, "1–64 of a–z 0–9 . _ - and it starts with a letter or digit");
 export type AgentId = z.infer<typeof AgentId>;
+export const isAgentId = (value: unknown): value is AgentId => typeof value === "string" && agentId.test(value);
 
 /** A capability: the same alphabet, up to 128 characters. */
 export const CapabilityName = z
@@ -13,10 +13,10 @@ export const CapabilityName = z
   .regex(/^[a-z0-9][a-z0-9._-]{0,127}$/, "1–128 of a–z 0–9 . _ - and it starts with a letter or digit");
 
 /** Envelopes, sessions and tasks are named by UUIDs of the originator's making; UUIDv7 (RFC 9562), lower case. */
-export const Uuid = z
-  .string()
-  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/, "a lower-case UUID, version 7");
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+export const Uuid = z.string().regex(uuid, "a lower-case UUID, version 7");
 export type Uuid = z.infer<typeof Uuid>;
+export const isUuid = (value: unknown): value is Uuid => typeof value === "string" && uuid.test(value);
 
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 

@@ -2,7 +2,7 @@
 // session pass undecoded (the session decodes them), everything else is decoded here. Pure; faults are values.
 import { conformClient, decodeClientLine, type Fault, parseLine, splitFrame } from "./codec.ts";
 import { type ClientEnvelope, isSessionType } from "./envelope.ts";
-import { Uuid } from "./ids.ts";
+import { isUuid, type Uuid } from "./ids.ts";
 import { limits } from "./limits.ts";
 
 /** Lines of one session, in order. */
@@ -40,7 +40,7 @@ export function routeFrame(text: string): Step[] {
       continue;
     }
     const { type, session_id } = parsed.value;
-    if (isSessionType(type) && typeof session_id === "string" && Uuid.safeParse(session_id).success) {
+    if (isSessionType(type) && isUuid(session_id)) {
       let step = sessions.get(session_id);
       if (step === undefined) {
         step = { to: "session", session_id, lines: [], opens: false };

@@ -4,7 +4,7 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { drizzle } from "drizzle-orm/d1";
 import type { Context } from "hono";
 import type { HistoryEntry, SessionFacts } from "../../durable-objects/session-history.ts";
-import { Uuid } from "../../protocol/wire/ids.ts";
+import { isUuid, Uuid } from "../../protocol/wire/ids.ts";
 import {
   DeadLetterPage,
   EnvelopesQuery,
@@ -109,7 +109,7 @@ export function refuseSession(
 /** One session, as its object knows it. */
 export async function showSession(c: Context<App>, session_id: string) {
   const { principal } = c.var;
-  if (!Uuid.safeParse(session_id).success) return problem(c, "session_unknown");
+  if (!isUuid(session_id)) return problem(c, "session_unknown");
   const facts = await sessionObject(c.env, principal.account, session_id).describe(onlyOf(principal));
   return facts === undefined ? problem(c, "session_unknown") : c.json(shown(facts), 200);
 }

@@ -2,7 +2,7 @@
 // the object, which answers 101, or 404 where this agent has no such session. Without an upgrade, a session is only looked at.
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
-import { Uuid } from "../../protocol/wire/ids.ts";
+import { isUuid, Uuid } from "../../protocol/wire/ids.ts";
 import { Session } from "../../schema/http.ts";
 import type { App } from "../env.ts";
 import { guarded, identified } from "../identity/middleware.ts";
@@ -86,10 +86,10 @@ export function upgradeRoutes(app: OpenAPIHono<App>): void {
 
   app.get(direct.getRoutingPath(), unlessUpgrade, identified, upgradable, async (c) => {
     const { identity } = c.var;
-    const session = Uuid.safeParse(c.req.param("session_id"));
-    if (!session.success) return problem(c, "session_unknown");
-    const request = upgradeRequest(`/v1/sessions/${session.data}`, identity, subprotocol);
-    const response = await sessionObject(c.env, identity.account, session.data).fetch(request);
+    const session_id = c.req.param("session_id");
+    if (!isUuid(session_id)) return problem(c, "session_unknown");
+    const request = upgradeRequest(`/v1/sessions/${session_id}`, identity, subprotocol);
+    const response = await sessionObject(c.env, identity.account, session_id).fetch(request);
     return response.status === 404 ? problem(c, "session_unknown") : response;
   });
 }

@@ -3,7 +3,7 @@
 import type { Remembered } from "../../../protocol/session/client-events.ts";
 import { decodeBrokerFrame } from "../../../protocol/wire/codec.ts";
 import { type FromBroker, isWork } from "../../../protocol/wire/envelope.ts";
-import { AgentId, Uuid } from "../../../protocol/wire/ids.ts";
+import { type AgentId, isAgentId, isUuid, type Uuid } from "../../../protocol/wire/ids.ts";
 import { clientError } from "./error.ts";
 import { Fifo } from "./fifo.ts";
 
@@ -64,7 +64,6 @@ const version = 1;
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 const isText = (value: unknown): boolean => typeof value === "string";
-const isUuid = (value: unknown): boolean => Uuid.safeParse(value).success;
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
 function isTaskOrder(value: unknown): boolean {
@@ -75,7 +74,7 @@ function isTaskOrder(value: unknown): boolean {
 const members: Record<keyof JournalRecord, (value: unknown) => boolean> = {
   session: isUuid,
   epoch: isText,
-  peer: (value) => AgentId.safeParse(value).success,
+  peer: isAgentId,
   messages: isCount,
   redelivered: isCount,
   requested: (value) => Array.isArray(value) && value.every(isUuid),

@@ -2,7 +2,7 @@
 import { ClientSession } from "../../../protocol/session/client.ts";
 import { encode } from "../../../protocol/wire/codec.ts";
 import type { FromBroker } from "../../../protocol/wire/envelope.ts";
-import { AgentId, CapabilityName } from "../../../protocol/wire/ids.ts";
+import { CapabilityName, isAgentId } from "../../../protocol/wire/ids.ts";
 import { limits } from "../../../protocol/wire/limits.ts";
 import type { ByCapability, ConnectOptions, OpenOptions } from "./api.ts";
 import { backoffMs } from "./backoff.ts";
@@ -78,7 +78,7 @@ function offerTo(
   if (!(waitMs >= 0)) throw clientError("invalid_argument", "`waitMs` is a number of milliseconds, 0 or more.");
   const ttl_ms = Math.min(Math.ceil(waitMs), limits.offerTtlMsMax);
   if (typeof target === "string") {
-    if (AgentId.safeParse(target).success) return { peer: target, ttl_ms };
+    if (isAgentId(target)) return { peer: target, ttl_ms };
     throw clientError("invalid_argument", `${target} is no id of an agent.`);
   }
   const { capability } = target;

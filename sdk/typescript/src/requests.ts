@@ -1,6 +1,6 @@
 // The tasks of one session that this agent asked for: from TASK_REQUEST to the one outcome of each.
 import type { FromBroker } from "../../../protocol/wire/envelope.ts";
-import { CapabilityName, Uuid } from "../../../protocol/wire/ids.ts";
+import { CapabilityName, isUuid, type Uuid } from "../../../protocol/wire/ids.ts";
 import { limits } from "../../../protocol/wire/limits.ts";
 import type { Receipt, RequestOptions, Task } from "./api.ts";
 import { Channel } from "./channel.ts";
@@ -108,7 +108,7 @@ export class Requests {
     if (before !== undefined) return before;
     let task: RequestedTask;
     try {
-      if (!Uuid.safeParse(id).success) throw clientError("invalid_argument", "task_id must be a lower-case UUIDv7.");
+      if (!isUuid(id)) throw clientError("invalid_argument", "task_id must be a lower-case UUIDv7.");
       if (!CapabilityName.safeParse(capability).success) {
         throw clientError("invalid_argument", `${capability} is no name of a capability.`);
       }
