@@ -2,7 +2,7 @@
 // The TypeScript SDK drives it; the Python and Ruby SDKs port it. It keeps what the broker has not acknowledged, and it
 // acknowledges what the application has taken (not what merely arrived), so that a slow application slows its peer down. Here are
 // the states and what moves between them; what is kept of the two streams is in client-outgoing.ts and client-incoming.ts.
-import { encode } from "../wire/codec.ts";
+import { encode, encodeWork } from "../wire/codec.ts";
 import {
   type BrokerEnvelope,
   type DeliveredEnvelope,
@@ -154,16 +154,15 @@ export class ClientSession {
     type: K,
     id: Uuid,
     data: WorkData<K>,
-    more: { in_reply_to?: Uuid; traceparent?: string } = {},
+    more?: { in_reply_to?: Uuid; traceparent?: string },
   ): number {
     return this.sendText(type, id, JSON.stringify(data), more);
   }
 
   /** The same, with `data` as JSON text of the type's own shape: who had to measure it need not write it twice. */
-  sendText(type: WorkType, id: Uuid, data: string, more: { in_reply_to?: Uuid; traceparent?: string } = {}): number {
+  sendText(type: WorkType, id: Uuid, data: string, more?: { in_reply_to?: Uuid; traceparent?: string }): number {
     const seq = this.#out.next;
-    const head = JSON.stringify({ type, id, session_id: this.session_id, seq, ...more });
-    this.#out.queue(type, seq, `${head.slice(0, -1)},"data":${data}}`);
+    this.#out.queue(type, seq, encodeWork({ type, id, session_id: this.session_id, seq }, data, more));
     return seq;
   }
 

@@ -1,6 +1,7 @@
 // Frames of the broker's own making, in the same streams as the agents' work: responses that are replayed, tasks that are due,
 // requests that are delivered again. Each is a row of its own; how many may wait is bounded (`limits.brokerRowsMax`).
-import { utf8Length } from "../wire/codec.ts";
+import { encodeWork, utf8Length } from "../wire/codec.ts";
+import type { WorkType } from "../wire/envelope.ts";
 import type { Uuid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
 import type { Direction } from "./direction.ts";
@@ -96,15 +97,10 @@ export class OwnFrames {
   }
 
   /** One frame from `stream`'s side to the other, `data` as JSON text. */
-  #say(record: SessionRecord, stream: Side, type: string, data: string, out: Outbox, answers?: Uuid): void {
+  #say(record: SessionRecord, stream: Side, type: WorkType, data: string, out: Outbox, answers?: Uuid): void {
     const id = this.#mint.id();
-    const reply = answers === undefined ? {} : { in_reply_to: answers };
-    this.#append(
-      record,
-      stream,
-      (at) => `${JSON.stringify({ type, id, ...at, ...reply }).slice(0, -1)},"data":${data}}`,
-      out,
-    );
+    const reply = answers === undefined ? undefined : { in_reply_to: answers };
+    this.#append(record, stream, (at) => encodeWork({ type, id, ...at }, data, reply), out);
   }
 
   #append(

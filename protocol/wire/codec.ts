@@ -1,9 +1,15 @@
 // Text frames to envelopes and back: NDJSON, sizes, depth. Faults are values; nothing here throws for bad input.
 // The checks run from cheap to dear, so that a hostile frame costs little: bytes, lines, JSON, depth, schema.
 import type { z } from "zod";
-import { type BrokerEnvelope, brokerEnvelopes, type ClientEnvelope, clientEnvelopes } from "./envelope.ts";
+import {
+  type BrokerEnvelope,
+  brokerEnvelopes,
+  type ClientEnvelope,
+  clientEnvelopes,
+  type WorkType,
+} from "./envelope.ts";
 import { type ErrorBody, type ErrorReason, errorBody } from "./errors.ts";
-import { isUuid } from "./ids.ts";
+import { type AgentId, isUuid, type Uuid } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { isPlainMessage } from "./plain.ts";
 
@@ -142,6 +148,26 @@ export function decodeBrokerFrame(text: string): Decoded<BrokerEnvelope>[] {
 
 /** An envelope as the line that crosses the wire. `JSON.stringify` never leaves a raw line break in it. */
 export const encode = (envelope: BrokerEnvelope | ClientEnvelope): string => JSON.stringify(envelope);
+
+/** What comes before `data` in a line of work. */
+export interface WorkHead {
+  type: WorkType;
+  id: Uuid;
+  session_id: Uuid;
+  seq: number;
+  from?: AgentId;
+}
+
+/**
+ * A line of work, of a head and of `data` as JSON text. The members of the head are written as they are: no name has a character that
+ * JSON would escape (E2), and that is twice as fast as asking JSON.
+ * @param more further members, which may be undefined
+ */
+export function encodeWork({ type, id, session_id, seq, from }: WorkHead, data: string, more?: object): string {
+  const sender = from === undefined ? "" : `,"from":"${from}"`;
+  const rest = more === undefined ? "" : JSON.stringify(more).slice(1, -1);
+  return `{"type":"${type}","id":"${id}","session_id":"${session_id}","seq":${seq}${sender}${rest && `,${rest}`},"data":${data}}`;
+}
 
 /** Lines to as few frames as the limits allow (F2, F3). Sizes are judged at three bytes a character: never too large. */
 export function packFrames(lines: readonly string[]): string[] {
