@@ -13,7 +13,7 @@ import { certificatesIn } from "../edge/tls-client-auth.ts";
 import { Failure, messageOf } from "../failure.ts";
 import { applyMigrations } from "./migrations.ts";
 import { addLocalOwner, openAuthSecret, signInLink } from "./people.ts";
-import { type Runtime, startRuntime } from "./runtime.ts";
+import { startRuntime } from "./runtime.ts";
 import { StateFolder } from "./state-folder.ts";
 import { storageFailure } from "./storage.ts";
 import { describeWorker, type WorkerDescription } from "./worker.ts";
@@ -100,12 +100,10 @@ export async function startWorkerBehindEdge(options: WorkerBehindEdgeOptions): P
     const clientCas = [authority.certificate, ...ownCas];
     const authSecret = await openAuthSecret(folder.dir);
     const edgeSecret = secret();
-    let runtime: Runtime | undefined;
     // The ports first: they fail fast, and until the Worker is up the edge answers 500 retryable.
     const edge = await startEdge({
       agentsPort: options.agentsPort ?? 0,
       apiPort: options.apiPort ?? 0,
-      inner: () => runtime?.inner(),
       secret: edgeSecret,
       server: await authority.issueServer(),
       clientCas,
@@ -138,7 +136,7 @@ export async function startWorkerBehindEdge(options: WorkerBehindEdgeOptions): P
       if (migrationsDir === undefined) continue;
       await onStorage(applyMigrations(await started.miniflare.getD1Database(binding), migrationsDir));
     }
-    runtime = started;
+    await started.watchInner((inner) => edge.serve(inner));
     let closing: Promise<void> | undefined;
     return {
       agentsUrl: `wss://localhost:${edge.agentsPort}`,

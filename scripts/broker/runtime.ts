@@ -21,10 +21,15 @@ export interface RuntimeOptions {
   onWorkerd?: (pid: number) => void;
 }
 
+/** Told where the Worker listens by now; `undefined` while it is not up. Never rejects. */
+export type InnerWatcher = (inner: InnerAddress | undefined) => Promise<void>;
+
 export interface Runtime {
   readonly miniflare: Miniflare;
   /** Where the Worker listens; `undefined` while it is not up. */
   inner(): InnerAddress | undefined;
+  /** From now on `watcher` is told of each change; resolves when it knows how things stand now. */
+  watchInner(watcher: InnerWatcher): Promise<void>;
   /** `undefined` between a crash of workerd and its restart. */
   workerdPid(): number | undefined;
   close(): Promise<void>;
@@ -105,6 +110,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const script = await bundle(options.worker.entry);
   let workerd: ChildProcess | undefined;
   let inner: InnerAddress | undefined;
+  let watcher: InnerWatcher = async () => undefined;
+  const moveInner = (to: InnerAddress | undefined): Promise<void> => {
+    inner = to;
+    return watcher(to);
+  };
   let isReviving = false;
   const closing = new AbortController();
   const adopt = (child: ChildProcess): void => {
@@ -116,7 +126,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         release();
         if (workerd !== child) return;
         workerd = undefined;
-        inner = undefined;
+        void moveInner(undefined);
         if (!isReviving) void births.exit(revive);
       });
       options.onWorkerd?.(child.pid);
@@ -124,7 +134,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   };
   const locate = async (miniflare: Miniflare): Promise<void> => {
     const url = await miniflare.unsafeGetDirectURL();
-    inner = { host: url.hostname, port: Number(url.port) };
+    await moveInner({ host: url.hostname, port: Number(url.port) });
   };
   const miniflareSetup = miniflareOptions(options, script, () => locate(miniflare));
   const miniflare: Miniflare = births.run(adopt, () => leavingSignalsAlone(() => new Miniflare(miniflareSetup)));
@@ -158,6 +168,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   return {
     miniflare,
     inner: () => inner,
+    watchInner: (told) => {
+      watcher = told;
+      return watcher(inner);
+    },
     workerdPid: () => workerd?.pid,
     close: () => {
       closing.abort();

@@ -1,180 +1,91 @@
-// The local edge: what Cloudflare's front does for us in production, on loopback. Two listeners, agents (mutual TLS) and
-// API (plain HTTP), before one Worker. It asks for certificates and reports them; refusing is the Worker's business.
+// The local edge as the main thread has it: a thread of its own (thread.ts) that holds the listeners (listeners.ts). Only
+// messages pass between the two; the secret and the server's key go over once, in memory.
 
-import type { X509Certificate } from "node:crypto";
-import { constants } from "node:crypto";
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
-import type { Duplex } from "node:stream";
-import type { TLSSocket } from "node:tls";
-import { errorCode, Failure } from "../failure.ts";
-import { type FindInner, forwardRequest, forwardUpgrade } from "./forward.ts";
-import { proofHeaders } from "./headers.ts";
-import { certificatesIn, noCertificate, tlsClientAuthOf } from "./tls-client-auth.ts";
-
-export interface EdgeOptions {
-  /** 0 takes any free port. */
-  agentsPort: number;
-  apiPort: number;
-  inner: FindInner;
-  /** Proves the hop to the Worker: `X-Agentworks-Edge`. */
-  secret: string;
-  /** PEM. */
-  server: { certificate: string; key: string };
-  /** PEM bundles of the CAs whose client certificates count as verified. */
-  clientCas: readonly string[];
-}
-
-/** One live TCP connection on the agents' port. */
-export interface EdgeConnection {
-  /** SHA-256 of the client certificate, 64 lower-case hex digits; "" without one. */
-  fingerprint: string;
-  /** The subject's common name, which is the agent id for certificates made here; "" without one. */
-  commonName: string;
-  /** Path of its latest request. */
-  path: string;
-  /** Whether it carries a WebSocket by now. */
-  upgraded: boolean;
-}
+import { Worker } from "node:worker_threads";
+import { Failure } from "../failure.ts";
+import type { InnerAddress } from "./forward.ts";
+import type { ConnectionFilter, EdgeConnection, EdgeOptions } from "./listeners.ts";
+import type { FromEdge, Question, ToEdge } from "./thread.ts";
 
 export interface Edge {
   readonly agentsPort: number;
   readonly apiPort: number;
-  connections(): EdgeConnection[];
-  /** Destroys live connections of agents, as a failing network would: no close frame. Returns how many. */
-  cut(filter?: (connection: EdgeConnection) => boolean): number;
+  /**
+   * Where the Worker listens from now on. Until the first time, and while it is `undefined`, requests are answered `internal`.
+   * Resolves when the edge goes by it.
+   */
+  serve(inner: InnerAddress | undefined): Promise<void>;
+  /** Live connections of agents. */
+  connections(filter?: ConnectionFilter): Promise<EdgeConnection[]>;
+  /** Destroys live connections of agents, as a failing network would: no close frame. Answers how many. */
+  cut(filter?: ConnectionFilter): Promise<number>;
+  /** Ends the listeners, what is connected to them, and the thread. After that nothing is connected, and `serve` does nothing. */
   close(): Promise<void>;
 }
 
-const host = "127.0.0.1";
-const limits = {
-  maxHeaderSize: 16 * 1024,
-  headersTimeout: 10_000,
-  requestTimeout: 60_000,
-  keepAliveTimeout: 15_000,
-  // Node looks for the two timeouts above only so often; its own default is half a minute.
-  connectionsCheckingInterval: 2_000,
-};
-const handshakeMsMax = 10_000;
-const keepAliveProbeMs = 30_000;
-
-interface Client {
-  connection: EdgeConnection;
-  proof: string[];
-}
-
-async function listen(server: Server, port: number, noun: string, flag: string): Promise<number> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  }).catch((error: unknown) => {
-    const why = { EADDRINUSE: "is in use", EACCES: "needs more rights than this user has" }[errorCode(error) ?? ""];
-    if (why === undefined) throw error;
-    throw new Failure(`Port ${port} (${noun}) ${why}: choose another with ${flag} (0 takes any free one).`);
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-const isWebSocket = (message: IncomingMessage): boolean =>
-  message.method === "GET" && message.headers.upgrade?.toLowerCase() === "websocket";
-
-function factsOf(socket: TLSSocket, authorities: readonly X509Certificate[], secret: string): Client {
-  const auth = tlsClientAuthOf(socket, authorities);
-  const commonName = /(?:^|,)CN=([^,]*)/.exec(auth.certSubjectDN)?.[1] ?? "";
-  return {
-    connection: { fingerprint: auth.certFingerprintSHA256, commonName, path: "", upgraded: false },
-    proof: proofHeaders(auth, secret),
-  };
-}
-
-/** Stops listening, and ends what is open. */
-async function shut(server: Server, sockets: Iterable<Duplex>): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve));
-  for (const socket of sockets) socket.destroy();
-  server.closeAllConnections();
-  await closed;
-}
-
-/** Opens both listeners. Throws a Failure that names the port when one cannot be had. */
+/**
+ * Opens both listeners. Throws a Failure that names the port when one cannot be had. What is thrown in the thread later is a bug
+ * and ends this process, as if it had been thrown here.
+ */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
-  const authorities = options.clientCas.flatMap(certificatesIn);
-  const clients = new Map<Duplex, Client>();
-  const apiSockets = new Set<Socket>();
-  const stranger = proofHeaders(noCertificate, options.secret);
+  const thread = new Worker(new URL("./thread.ts", import.meta.url), { name: "edge", workerData: options });
+  const opening = Promise.withResolvers<{ agentsPort: number; apiPort: number }>();
+  const waiting = new Map<number, (connections: EdgeConnection[]) => void>();
+  let isOpen = false;
+  let isOver = false;
+  let asked = 0;
+  let closing: Promise<void> | undefined;
 
-  const serve = (message: IncomingMessage): readonly string[] => {
-    const client = clients.get(message.socket);
-    if (client !== undefined) client.connection.path = message.url ?? "";
-    // As Cloudflare says from where a request comes.
-    return [...(client?.proof ?? stranger), "CF-Connecting-IP", message.socket.remoteAddress ?? ""];
-  };
-  const onRequest = (message: IncomingMessage, response: ServerResponse): void =>
-    forwardRequest(options.inner, message, response, serve(message));
-  const onUpgrade = (message: IncomingMessage, socket: Duplex, early: Buffer): void => {
-    const proof = serve(message);
-    const client = clients.get(socket);
-    if (client !== undefined) client.connection.upgraded = true;
-    forwardUpgrade(options.inner, message, socket, early, proof);
-  };
-
-  const agents = createHttpsServer(
-    {
-      ...limits,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveProbeMs,
-      shouldUpgradeCallback: isWebSocket,
-      handshakeTimeout: handshakeMsMax,
-      minVersion: "TLSv1.2",
-      cert: options.server.certificate,
-      key: options.server.key,
-      ca: [...options.clientCas],
-      requestCert: true,
-      // As on Cloudflare, the handshake succeeds for anyone: the Worker answers with a reason instead of a TLS alert.
-      rejectUnauthorized: false,
-      // A resumed session would carry the verdict of an earlier day.
-      secureOptions: constants.SSL_OP_NO_TICKET,
-    },
-    onRequest,
-  );
-  agents.on("upgrade", onUpgrade);
-  agents.on("secureConnection", (socket) => {
-    clients.set(socket, factsOf(socket, authorities, options.secret));
-    socket.on("close", () => clients.delete(socket));
+  thread.on("message", (message: FromEdge) => {
+    switch (message.say) {
+      case "listening":
+        return opening.resolve(message);
+      case "failure":
+        return opening.reject(new Failure(message.sentence));
+      case "done":
+        waiting.get(message.id)?.(message.connections);
+        waiting.delete(message.id);
+    }
   });
-  // A client that breaks off its handshake is its own trouble.
-  agents.on("tlsClientError", (_error, socket) => socket.destroy());
-
-  const api = createHttpServer({ ...limits, noDelay: true, shouldUpgradeCallback: isWebSocket }, onRequest);
-  api.on("upgrade", onUpgrade);
-  api.on("connection", (socket) => {
-    apiSockets.add(socket);
-    socket.on("close", () => apiSockets.delete(socket));
+  thread.once("error", opening.reject);
+  thread.once("exit", (code) => {
+    isOver = true;
+    for (const resolve of waiting.values()) resolve([]);
+    const ended = new Error(`The edge's thread ended by itself (${code}).`);
+    opening.reject(ended);
+    if (isOpen && closing === undefined) throw ended;
   });
 
-  try {
-    const agentsPort = await listen(agents, options.agentsPort, "agents", "--agents-port");
-    const apiPort = await listen(api, options.apiPort, "API", "--api-port");
-    return {
-      agentsPort,
-      apiPort,
-      connections: () => Array.from(clients.values(), (client) => ({ ...client.connection })),
-      cut: (filter = () => true) => {
-        const victims = [...clients].filter(([, client]) => filter({ ...client.connection }));
-        for (const [socket] of victims) socket.destroy();
-        return victims.length;
-      },
-      close: async () => {
-        await Promise.all([shut(agents, clients.keys()), shut(api, apiSockets)]);
-      },
-    };
-  } catch (error) {
-    agents.close();
-    api.close();
+  const { agentsPort, apiPort } = await opening.promise.catch(async (error: unknown) => {
+    await thread.terminate();
     throw error;
-  }
+  });
+  isOpen = true;
+  // Without a listener an error of the thread is thrown in this one.
+  thread.off("error", opening.reject);
+
+  const ask = (question: Question): Promise<EdgeConnection[]> =>
+    new Promise((resolve) => {
+      if (isOver) return resolve([]);
+      const id = ++asked;
+      thread.postMessage({ ...question, id } satisfies ToEdge);
+      waiting.set(id, resolve);
+    });
+  const end = async (): Promise<void> => {
+    await ask({ ask: "close" });
+    await thread.terminate();
+  };
+  return {
+    agentsPort,
+    apiPort,
+    serve: async (inner) => {
+      await ask({ ask: "serve", inner });
+    },
+    connections: (filter = {}) => ask({ ask: "connections", filter }),
+    cut: async (filter = {}) => (await ask({ ask: "cut", filter })).length,
+    close: () => {
+      closing ??= end();
+      return closing;
+    },
+  };
 }

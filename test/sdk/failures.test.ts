@@ -26,8 +26,8 @@ describe.each([
     const got: unknown[][] = [[], []];
     for (let n = 0; n < count; n++) {
       // Both ends, each a few times, at moments that have nothing to do with frames.
-      if (n % 701 === 350) stage.cut("planner", path);
-      if (n % 701 === 700) stage.cut("analyst", path);
+      if (n % 701 === 350) await stage.cut("planner", path);
+      if (n % 701 === 700) await stage.cut("analyst", path);
       got[0]?.push((await next(outward)).content);
       got[1]?.push((await next(homeward)).content);
     }
@@ -47,8 +47,8 @@ describe.each([
       runs++;
       const parts: unknown[] = [];
       for (const part of numbers(30)) {
-        if (part % 10 === 3) stage.cut("analyst", path);
-        if (part % 10 === 6) stage.cut("planner", path);
+        if (part % 10 === 3) await stage.cut("analyst", path);
+        if (part % 10 === 6) await stage.cut("planner", path);
         parts.push(await task.session.request("read", part).result);
         await task.progress(part);
       }
@@ -63,7 +63,7 @@ describe.each([
   test("a session opened while there is no connection opens when there is one again", async () => {
     const [planner, analyst] = [await stage.connect("planner", { direct }), await stage.connect("analyst", { direct })];
     const statuses = planner.status();
-    stage.cut("planner", /connect$/);
+    await stage.cut("planner", /connect$/);
     await until(statuses, "disconnected");
     const session = await planner.open("analyst");
     expect((await session.send("hello")).seq).toBe(1);
@@ -91,13 +91,10 @@ test("a direct session takes its work off the agent's connection", async () => {
   // The agent's own connection is gone for good here; the session does not need it.
   const statuses = planner.status();
   for (;;) {
-    const paths = stage.broker.edge
-      .connections()
-      .filter(({ commonName, upgraded }) => commonName === "planner" && upgraded);
-    if (paths.some(({ path }) => path === `/v1/sessions/${here.id}`)) break;
-    await new Promise(setImmediate);
+    const open = await stage.broker.edge.connections({ commonName: "planner", upgraded: true });
+    if (open.some(({ path }) => path === `/v1/sessions/${here.id}`)) break;
   }
-  stage.cut("planner", /connect$/);
+  await stage.cut("planner", /connect$/);
   await here.send("over its own");
   expect((await next(messages)).content).toBe("over its own");
   expect(await until(statuses, "disconnected")).not.toHaveProperty("session");

@@ -53,8 +53,8 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Cuts an agent's connections on `path`, as a failing network would. Answers how many there were. */
-  cut(agentId: string, path: RegExp = /./): number {
-    return this.broker.edge.cut(({ commonName, path: its }) => commonName === agentId && path.test(its));
+  cut(agentId: string, path: RegExp = /./): Promise<number> {
+    return this.broker.edge.cut({ commonName: agentId, path });
   }
 
   /** Closes what the test connected. */

@@ -64,7 +64,7 @@ test("killed while it is cut off: what it had queued is said by its next life", 
   const session = await offeredTo(peer);
   const heard = contentsOf(session, 600);
   await lives.until("stored", 20);
-  expect(stage.cut("sender-2")).toBe(1);
+  expect(await stage.cut("sender-2")).toBe(1);
   // `session.ready` lets it queue a window while nothing is stored.
   await lives.written(/"content\\":400\b/);
   await lives.kill();
@@ -102,7 +102,7 @@ test("killed between the end of a handler and its response: it does not run agai
   const session = await peer.open("performer-4");
   const task = session.request("work", { waits: true });
   await lives.until("began");
-  expect(stage.cut("performer-4")).toBe(1);
+  expect(await stage.cut("performer-4")).toBe(1);
   lives.tell();
   await lives.until("finished");
   await lives.written(/TASK_RESPONSE/);

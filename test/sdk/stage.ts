@@ -4,7 +4,7 @@
 //                                           agent), expired, or unregistered
 //   {"do":"shortLived","agent":ID,"lifeMs":N} → {"url","ca","certificate","key","fingerprint"}: a registered agent's; certificate and key
 //                                           are PEM text
-//   {"do":"cut","agent":ID,"path":TEXT}  → {"cut":N}: its connections whose path has TEXT in it are broken, as by a failing network
+//   {"do":"cut","agent":ID,"path":REGEXP} → {"cut":N}: its connections whose path matches are broken, as by a failing network
 //   {"do":"paths","agent":ID}            → {"paths":[…]}: of its open WebSockets
 //   {"do":"workerd"}                     → {"pid":N}: to be killed or stopped by whoever asks
 //   {"do":"administer","method","path","body"?} → {"status","body"}: of the HTTP API
@@ -51,11 +51,9 @@ async function answer(ask: Ask): Promise<object> {
       return { url: broker.agentsUrl, ca: broker.caFile, certificate, key, fingerprint };
     }
     case "cut":
-      return {
-        cut: broker.edge.cut(({ commonName, path }) => commonName === ask.agent && path.includes(ask.path)),
-      };
+      return { cut: await broker.edge.cut({ commonName: ask.agent, path: new RegExp(ask.path) }) };
     case "paths": {
-      const open = broker.edge.connections().filter(({ commonName, upgraded }) => upgraded && commonName === ask.agent);
+      const open = await broker.edge.connections({ commonName: ask.agent, upgraded: true });
       return { paths: open.map(({ path }) => path) };
     }
     case "workerd":
