@@ -50,7 +50,7 @@ export class Intake {
     const direction = this.#directions[otherSide(side)];
     if (ack > direction.out.sent) return out.fault("ack_beyond", envelope, { sent: direction.out.sent });
     const before = direction.out.bytes;
-    if (direction.acknowledge(ack)) out.owe(otherSide(side));
+    if (direction.acknowledge(ack)) out.delivered(otherSide(side));
     out.acknowledgedBytes(before - direction.out.bytes);
     out.pump(side, record);
   }

@@ -33,6 +33,10 @@ export class Outbox {
   #sentMoved = false;
   #owed: [boolean, boolean] = [false, false];
   #owedReply: [boolean, boolean] = [false, false];
+  /** More of what a side sent is delivered than it was told. */
+  #untold: [boolean, boolean] = [false, false];
+  /** When a side was told last: forgotten with the rest of the memory, it is told once too often. */
+  readonly #toldAt: [number, number] = [0, 0];
   now = 0;
 
   constructor(directions: readonly [Direction, Direction], stored: Cursors = none) {
@@ -55,6 +59,7 @@ export class Outbox {
     this.#sentMoved = false;
     this.#owed = [false, false];
     this.#owedReply = [false, false];
+    this.#untold = [false, false];
   }
 
   // --- rows
@@ -156,6 +161,17 @@ export class Outbox {
     else this.#owed[side] = true;
   }
 
+  /** More of what the side sent is delivered: it is told, unless the next receipt will say so soon enough (S10). */
+  delivered(side: Side): void {
+    this.#untold[side] = true;
+  }
+
+  /** A busy stream: the side was told a moment ago, and so much waits for the receiver that it is about to acknowledge more. */
+  #isBusy(side: Side): boolean {
+    const { waiting } = this.#directions[side].out;
+    return waiting >= limits.receiptMessagesMax && this.now - this.#toldAt[side] < limits.deliveredQuietMs;
+  }
+
   // --- notices
 
   offer({ session_id, agents, offer: line, timers, waits = false, capability }: SessionRecord): void {
@@ -205,9 +221,11 @@ export class Outbox {
       const limit = direction.grant();
       const nearlyBlocked = before - direction.received.last <= limits.windowMessages / 4;
       if (limit > before && nearlyBlocked) this.owe(side);
+      if (this.#untold[side] && !this.#isBusy(side)) this.owe(side);
       const pressure = direction.pressure();
       if (pressure !== undefined) this.line(record, side, { type: pressure, session_id: record.session_id });
       if (!this.#owed[side] && !this.#owedReply[side]) continue;
+      this.#toldAt[side] = this.now;
       const ack: BrokerEnvelope = {
         type: "MESSAGE_ACK",
         session_id: record.session_id,

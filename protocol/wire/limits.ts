@@ -106,6 +106,8 @@ export const limits = {
   receiptDelayMs: 5,
   /** … but not once it covers this many messages. */
   receiptMessagesMax: 64,
+  /** L30. In a busy stream the broker tells a sender what is delivered by a receipt of its own only this long after the last one. */
+  deliveredQuietMs: 20,
   /** L16. Reconnects wait a random time up to base × 2ⁿ, at most this. */
   reconnectBaseMs: 100,
   reconnectMaxMs: 30 * second,

@@ -54,8 +54,9 @@ describe("docs/PROTOCOL.md", () => {
     ["L23", [l.framesPerSecond, l.framesBurst, l.rateWarningEveryMs, l.rateWarningsMax, l.rateWarningsWithinMs]],
     ["L26", [l.redriveRowsMax]],
     ["L27", [l.tombstoneMs]],
+    ["L30", [l.deliveredQuietMs]],
   ])(
-    "[L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15, L16, L18, L19, L20, L21, L22, L23, L26, L27] %s has the number of the code",
+    "[L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15, L16, L18, L19, L20, L21, L22, L23, L26, L27, L30] %s has the number of the code",
     (id, numbers) => {
       const named = rule(id).match(/\d+(\.\d+)?/g);
       for (const number of numbers) expect(named).toContain(String(number));

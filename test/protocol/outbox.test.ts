@@ -73,7 +73,9 @@ describe.each(memories)("effects (evicting: $evicting)", (options) => {
   it("[S6] an acknowledgement costs no row until losing it would cost much of the window", () => {
     const link = Raw.accepted(options);
     link.say(link.a, ...link.messages(1, 200));
+    link.now += limits.deliveredQuietMs;
     expect(kinds(effectsOf(link, () => link.say(link.b, link.ack(63))))).toEqual(["send"]);
+    link.now += limits.deliveredQuietMs;
     expect(kinds(effectsOf(link, () => link.say(link.b, link.ack(64))))).toEqual(["cursors", "send"]);
     expect(kinds(effectsOf(link, () => link.say(link.b, link.ack(64))))).toEqual([]);
   });
