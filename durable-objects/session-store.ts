@@ -1,6 +1,7 @@
 // A session's SQLite: one row per inbound frame in a ring of slots, one row for the record, one per task. Nothing here decides
 // anything; it writes what the core says and reads it back. Rows written are the bill: no index, no delete on the usual path.
 import type { Cursors, Row, RowMeta, Saved, SessionRecord } from "../protocol/session/effects.ts";
+import type { Slotted } from "../protocol/session/ring.ts";
 import type { Side, TaskRecord, TaskState, TaskTable } from "../protocol/session/tasks.ts";
 import { packFrames } from "../protocol/wire/codec.ts";
 import { limits } from "../protocol/wire/limits.ts";
@@ -17,8 +18,9 @@ const first: Version = [
 
 const versions: readonly Version[] = [first];
 
-const slotOf = (stream: Side, row: number) => stream * limits.ringRowsMax + (row % limits.ringRowsMax);
-const slotsOf = (stream: Side): [number, number] => [stream * limits.ringRowsMax, (stream + 1) * limits.ringRowsMax];
+/** Where the slots of a direction begin. */
+const slotsFrom = (stream: Side) => stream * limits.ringRowsMax;
+const slotsOf = (stream: Side): [number, number] => [slotsFrom(stream), slotsFrom(stream) + limits.ringRowsMax];
 
 export class SessionStore implements TaskTable {
   readonly #sql: SqlStorage;
@@ -77,17 +79,18 @@ export class SessionStore implements TaskTable {
 
   #rows(stream: Side): RowMeta[] {
     return this.#sql
-      .exec<{ row: number; first: number; last: number; origin: number; bytes: number }>(
-        "SELECT row, first, last, origin, bytes FROM ring WHERE slot >= ? AND slot < ? ORDER BY row",
+      .exec<{ row: number; slot: number; first: number; last: number; origin: number; bytes: number }>(
+        "SELECT row, slot - ? AS slot, first, last, origin, bytes FROM ring WHERE slot >= ? AND slot < ? ORDER BY row",
+        slotsFrom(stream),
         ...slotsOf(stream),
       )
       .toArray();
   }
 
-  saveRow({ stream, row, first, last, origin, bytes, at, cursors, body }: Row): void {
+  saveRow({ stream, row, slot, first, last, origin, bytes, at, cursors, body }: Row): void {
     this.#sql.exec(
       "INSERT OR REPLACE INTO ring VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      slotOf(stream, row),
+      slotsFrom(stream) + slot,
       row,
       first,
       last,
@@ -99,8 +102,10 @@ export class SessionStore implements TaskTable {
     );
   }
 
-  forgetRows(stream: Side, rows: number[]): void {
-    for (const row of rows) this.#sql.exec("DELETE FROM ring WHERE slot = ? AND row = ?", slotOf(stream, row), row);
+  /** Where the slot was written over since, it is left alone. */
+  forgetRows(stream: Side, rows: readonly Slotted[]): void {
+    for (const { row, slot } of rows)
+      this.#sql.exec("DELETE FROM ring WHERE slot = ? AND row = ?", slotsFrom(stream) + slot, row);
   }
 
   saveRecord(record: SessionRecord, account: string): void {

@@ -2,7 +2,7 @@
 // sender to the send stream of the receiver, and decides how much more the sender may send (PROTOCOL, Flow control).
 import { limits } from "../wire/limits.ts";
 import type { RowMeta } from "./effects.ts";
-import { Ring } from "./ring.ts";
+import { Ring, type Slotted } from "./ring.ts";
 import { ReceiveStream, SendStream } from "./streams.ts";
 
 interface StoredSpan extends RowMeta {
@@ -82,9 +82,10 @@ export class Direction {
   }
 
   /** Appends a row of `count` envelopes that accepts the sender's stream through `origin`. */
-  append(count: number, origin: number, bytes: number, own: boolean): { span: StoredSpan; forget: number[] } {
-    const { row, forget } = this.#ring.place(bytes, this.out.spans[0]?.row ?? Number.POSITIVE_INFINITY);
-    const span: StoredSpan = { row, first: this.out.next, last: this.out.next + count - 1, origin, bytes, own };
+  append(count: number, origin: number, bytes: number, own: boolean): { span: StoredSpan; forget: Slotted[] } {
+    const firstWaiting = this.out.spans[0]?.row ?? Number.POSITIVE_INFINITY;
+    const { row, slot, forget } = this.#ring.place(bytes, firstWaiting);
+    const span: StoredSpan = { row, slot, first: this.out.next, last: this.out.next + count - 1, origin, bytes, own };
     this.out.append(span);
     if (own) this.#ownWaiting++;
     if (count === 0) {

@@ -4,6 +4,7 @@ import type { Capability, SessionState } from "../wire/envelope.ts";
 import type { ErrorReason } from "../wire/errors.ts";
 import type { AgentId, Uuid } from "../wire/ids.ts";
 import type { Redrive } from "./redrive.ts";
+import type { Slotted } from "./ring.ts";
 import type { Side, TaskRecord } from "./tasks.ts";
 import type { Timers } from "./timers.ts";
 
@@ -40,8 +41,7 @@ export interface Cursors {
 }
 
 /** The part of a row that stays in memory. */
-export interface RowMeta {
-  row: number;
+export interface RowMeta extends Slotted {
   /** `seq` towards the receiver; an empty row (last = first − 1) only records that `origin` was accepted. */
   first: number;
   last: number;
@@ -120,7 +120,7 @@ export interface Saved {
 export type Effect =
   // rows
   | { do: "store"; row: Row }
-  | { do: "forget"; stream: Side; rows: number[] }
+  | { do: "forget"; stream: Side; rows: Slotted[] }
   | { do: "task"; task: TaskRecord }
   /** Every open task of the session is cancelled. */
   | { do: "cancelTasks" }

@@ -7,6 +7,7 @@ import type { Uuid } from "../wire/ids.ts";
 import { limits } from "../wire/limits.ts";
 import type { Direction } from "./direction.ts";
 import type { AttachKey, Cursors, Effect, Row, SessionRecord, Usage } from "./effects.ts";
+import type { Slotted } from "./ring.ts";
 import { otherSide, type Side, type TaskRecord } from "./tasks.ts";
 
 const nothing: Usage = { messages: 0, bytes: 0, tasks: 0 };
@@ -64,7 +65,7 @@ export class Outbox {
 
   // --- rows
 
-  store(row: Omit<Row, "at" | "cursors">, forget: number[]): void {
+  store(row: Omit<Row, "at" | "cursors">, forget: Slotted[]): void {
     this.#rows.push({ ...row, at: this.now, cursors: none });
     this.#bodies[row.stream].set(row.row, row.body);
     if (forget.length > 0) this.#persist.push({ do: "forget", stream: row.stream, rows: forget });

@@ -21,8 +21,8 @@ export function storeRow(
 ): void {
   const body = lines.join("\n");
   const { span, forget } = direction.append(lines.length, origin, utf8Length(body), own);
-  const { row, first, last, bytes } = span;
-  out.store({ stream, row, first, last, origin, bytes, body }, forget);
+  const { row, slot, first, last, bytes } = span;
+  out.store({ stream, row, slot, first, last, origin, bytes, body }, forget);
 }
 
 export class OwnFrames {

@@ -1,7 +1,6 @@
 // What of a session survives its broker's memory: rows, record, cursors, tasks, as `SessionStore` keeps them, in maps.
 import type { Effect, Row, Saved, SessionRecord } from "../../protocol/session/effects.ts";
 import { isOpen, type Side, type TaskRecord, type TaskTable } from "../../protocol/session/tasks.ts";
-import { limits } from "../../protocol/wire/limits.ts";
 
 /** Effects that write: what an event leaves behind. */
 export type RowEffect = Extract<
@@ -24,6 +23,7 @@ export const isRowEffect = (effect: Effect): effect is RowEffect => Object.hasOw
 export class Store implements TaskTable {
   record: SessionRecord | undefined;
   cursors: Saved["cursors"];
+  /** By their slots. */
   rows: [Map<number, Row>, Map<number, Row>] = [new Map(), new Map()];
   tasks = new Map<string, TaskRecord>();
   /** Through which `seq` dead letters were taken, by their session and the stream that they went into. */
@@ -55,12 +55,13 @@ export class Store implements TaskTable {
   apply(effect: RowEffect): void {
     switch (effect.do) {
       case "store":
-        this.rows[effect.row.stream].set(effect.row.row, effect.row);
-        this.rows[effect.row.stream].delete(effect.row.row - limits.ringRowsMax);
+        this.rows[effect.row.stream].set(effect.row.slot, effect.row);
         return;
-      case "forget":
-        for (const row of effect.rows) this.rows[effect.stream].delete(row);
+      case "forget": {
+        const rows = this.rows[effect.stream];
+        for (const { row, slot } of effect.rows) if (rows.get(slot)?.row === row) rows.delete(slot);
         return;
+      }
       case "task":
         return this.saveTask(effect.task);
       case "cancelTasks":

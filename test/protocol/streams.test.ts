@@ -69,19 +69,24 @@ describe("the ring", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(size, acknowledged), { maxLength: 1500, size: "max" }), (steps) => {
         const ring = new Ring();
-        const kept = new Map<number, number>();
+        const kept = new Map<number, { row: number; bytes: number }>();
         let firstWaiting = 0;
         for (const [bytes, acknowledged] of steps) {
           // At most 800 rows wait, as the limits promise (window, slack, the broker's own).
           firstWaiting = Math.min(ring.next, Math.max(firstWaiting + acknowledged, ring.next - 800));
-          const { row, forget } = ring.place(bytes, firstWaiting);
-          kept.set(row, bytes);
-          for (const old of [...forget, row - limits.ringRowsMax]) kept.delete(old);
-          const waiting = [...kept.keys()].filter((one) => one >= firstWaiting).length;
+          const { row, slot, forget } = ring.place(bytes, firstWaiting);
+          kept.set(slot, { row, bytes });
+          for (const old of forget) {
+            expect(kept.get(old.slot)?.row).toBe(old.row);
+            kept.delete(old.slot);
+          }
+          const rows = [...kept.values()];
+          const waiting = rows.filter((one) => one.row >= firstWaiting).length;
           expect(waiting).toBe(row - firstWaiting + 1);
           expect(kept.size).toBeLessThanOrEqual(limits.ringRowsMax);
-          const history = [...kept].filter(([old]) => old < firstWaiting);
-          const all = [...kept.values()].reduce((sum, one) => sum + one, 0);
+          expect(Math.max(...kept.keys())).toBeLessThan(limits.ringRowsMax);
+          const history = rows.filter((one) => one.row < firstWaiting);
+          const all = rows.reduce((sum, one) => sum + one.bytes, 0);
           expect(all <= limits.ringBytesMax || history.length === 0).toBe(true);
         }
       }),
@@ -92,10 +97,22 @@ describe("the ring", () => {
   it("[S6] goes on where its rows say after a restart", () => {
     const ring = new Ring();
     ring.restore([
-      { row: 5, bytes: limits.ringBytesMax - 10 },
-      { row: 6, bytes: 5 },
+      { row: 5, slot: 3, bytes: limits.ringBytesMax - 10 },
+      { row: 6, slot: 0, bytes: 5 },
     ]);
-    expect(ring.place(5, 7)).toEqual({ row: 7, forget: [] });
-    expect(ring.place(1, 7)).toEqual({ row: 8, forget: [5] });
+    // Slots that hold nothing come before those that never did.
+    expect(ring.place(1, 7)).toEqual({ row: 7, slot: 2, forget: [] });
+    expect(ring.place(1, 7)).toEqual({ row: 8, slot: 1, forget: [] });
+    expect(ring.place(1, 7)).toEqual({ row: 9, slot: 4, forget: [] });
+    // What is written over is not deleted; what has to make room beside it is.
+    expect(ring.place(3, 7)).toEqual({ row: 10, slot: 3, forget: [] });
+    expect(ring.place(limits.ringBytesMax - 1, 9)).toEqual({
+      row: 11,
+      slot: 0,
+      forget: [
+        { row: 7, slot: 2 },
+        { row: 8, slot: 1 },
+      ],
+    });
   });
 });

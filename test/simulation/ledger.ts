@@ -10,6 +10,7 @@ export interface Sent {
 }
 
 interface Kept {
+  slot: number;
   first: number;
   last: number;
   bytes: number;
@@ -33,6 +34,8 @@ export class Ledger {
   /** For each `seq` of the sender's: the last `seq` towards the receiver that it and those before it became. */
   #through: number[] = [0];
   #rows = new Map<number, Kept>();
+  /** Which row is in a slot. */
+  #slots = new Map<number, number>();
   /** Those of the broker's own that are not acknowledged, by `seq`. */
   #own: number[] = [];
   #waitingBytes = 0;
@@ -73,8 +76,10 @@ export class Ledger {
         this.#through[seq] = this.#through[this.accepted] ?? 0;
     this.accepted = row.origin;
     if (own) this.#own.push(row.last);
-    this.forget(row.row - limits.ringRowsMax, complain);
-    this.#rows.set(row.row, { first: row.first, last: row.last, bytes: row.bytes });
+    const overwritten = this.#slots.get(row.slot);
+    if (overwritten !== undefined) this.forget(overwritten, complain);
+    this.#slots.set(row.slot, row.row);
+    this.#rows.set(row.row, { slot: row.slot, first: row.first, last: row.last, bytes: row.bytes });
     this.#bytes += row.bytes;
     if (row.last > this.#acked) this.#waitingBytes += row.bytes;
   }
@@ -85,6 +90,7 @@ export class Ledger {
     if (row.last > this.#acked)
       complain(`row ${number} (${row.first}…${row.last}), acknowledged through ${this.#acked}`);
     this.#rows.delete(number);
+    if (this.#slots.get(row.slot) === number) this.#slots.delete(row.slot);
     this.#bytes -= row.bytes;
   }
 
@@ -165,6 +171,7 @@ export class Ledger {
     copy.#slack = this.#slack;
     copy.#through = [...this.#through];
     copy.#rows = new Map(this.#rows);
+    copy.#slots = new Map(this.#slots);
     copy.#own = [...this.#own];
     copy.#waitingBytes = this.#waitingBytes;
     copy.#bytes = this.#bytes;

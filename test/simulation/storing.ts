@@ -58,7 +58,8 @@ export class Storing extends Hearing {
     for (const effect of effects) {
       if (effect.do === "store") this.#stores(effect.row);
       else if (effect.do === "forget")
-        for (const row of effect.rows) this.ledgers[effect.stream].forget(row, (detail) => this.#overwrites(detail));
+        for (const { row } of effect.rows)
+          this.ledgers[effect.stream].forget(row, (detail) => this.#overwrites(detail));
       else if (effect.do === "cursors") this.#knows(effect.cursors);
       else if (effect.do === "cancelTasks") this.tasks.cancelAll();
     }
