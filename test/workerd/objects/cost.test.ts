@@ -1,5 +1,5 @@
 // What a message costs, by the runtime's own counters: rows written (the bill), alarms (each a row), queries to D1 (none).
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { limits } from "../../../protocol/wire/limits.ts";
 import { Agent, everyWay, plain, plainDirect, type Way, ways } from "./agents.ts";
 import { type Counts, counting } from "./counters.ts";
@@ -49,24 +49,39 @@ everyWay(
   ways.filter(({ evicts }) => evicts),
 );
 
-it("a slot of the ring that is overwritten costs no more than one that is new", async () => {
-  const duo = await Duo.open(plainDirect);
-  const { a, b } = duo;
-  let seq = 0;
-  const lap = async (frames: number) => {
-    for (const last = seq + frames; seq < last; ) {
-      const upTo = Math.min(last, seq + 128);
-      while (seq < upTo) a.socket.say(duo.message(++seq));
-      await a.socket.next("MESSAGE_ACK", ({ ack }) => ack === seq);
-      b.socket.say(duo.ack(seq));
-      await a.socket.next("MESSAGE_ACK", ({ data }) => data?.delivered === seq);
-    }
-  };
-  await lap(limits.ringRowsMax);
-  using counter = await counting(duo.object);
-  await lap(messages);
-  expect(await duo.ringRows()).toBe(limits.ringRowsMax);
-  expect((counter.counts.rows + counter.counts.alarms) / messages).toBeLessThanOrEqual(1.1);
+describe("a ring that is full costs no more than one that is new: a row is written over another, none is deleted", () => {
+  /** Costs per message, each in a frame of its own, once so many were stored and delivered. */
+  async function costAfter(duo: Duo, before: number, measured: number, content: string, together: number) {
+    const { a, b } = duo;
+    let seq = 0;
+    const lap = async (frames: number) => {
+      for (const last = seq + frames; seq < last; ) {
+        const upTo = Math.min(last, seq + together);
+        while (seq < upTo) a.socket.say(duo.message(++seq, content));
+        await a.socket.next("MESSAGE_ACK", ({ ack }) => ack === seq);
+        b.socket.say(duo.ack(seq));
+        await a.socket.next("MESSAGE_ACK", ({ data }) => data?.delivered === seq);
+      }
+    };
+    await lap(before);
+    using counter = await counting(duo.object);
+    await lap(measured);
+    return (counter.counts.rows + counter.counts.alarms) / measured;
+  }
+
+  it("full of rows", async () => {
+    const duo = await Duo.open(plainDirect);
+    expect(await costAfter(duo, limits.ringRowsMax, messages, "x", 128)).toBeLessThanOrEqual(1.1);
+    expect(await duo.ringRows()).toBe(limits.ringRowsMax);
+  });
+
+  it("full of bytes", async () => {
+    const duo = await Duo.open(plainDirect);
+    const large = "x".repeat(200 * 1024);
+    const full = Math.ceil(limits.ringBytesMax / large.length);
+    expect(await costAfter(duo, full, 32, large, 1)).toBeLessThanOrEqual(1.1);
+    expect(await duo.ringRows()).toBeLessThanOrEqual(full);
+  });
 });
 
 it("tasks cost two rows more than messages, not more", async () => {
