@@ -162,7 +162,7 @@ export class ClientSession {
   /** The same, with `data` as JSON text of the type's own shape: who had to measure it need not write it twice. */
   sendText(type: WorkType, id: Uuid, data: string, more?: { in_reply_to?: Uuid; traceparent?: string }): number {
     const seq = this.#out.next;
-    this.#out.queue(type, seq, encodeWork({ type, id, session_id: this.session_id, seq }, data, more));
+    this.#out.queue(type, seq, encodeWork({ type, id, session_id: this.session_id, seq, ...more }, data));
     return seq;
   }
 

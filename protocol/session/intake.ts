@@ -156,10 +156,9 @@ export class Intake {
     this.#run ??= { side, lines: [], origin: 0 };
     const seq = this.#directions[side].out.next + this.#run.lines.length;
     const { type, id, session_id, in_reply_to, timestamp, traceparent } = envelope;
-    const isBare = in_reply_to === undefined && timestamp === undefined && traceparent === undefined;
-    const more = isBare ? undefined : { in_reply_to, timestamp, traceparent };
+    const head = { type, id, session_id, seq, from: record.agents[side], in_reply_to, timestamp, traceparent };
     const data = JSON.stringify(envelope.data);
-    this.#run.lines.push(encodeWork({ type, id, session_id, seq, from: record.agents[side] }, data, more));
+    this.#run.lines.push(encodeWork(head, data));
     if (type !== "SESSION_CLOSE") out.meter(utf8Length(data));
     this.#run.origin = envelope.seq;
     return seq;

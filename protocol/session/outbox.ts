@@ -34,9 +34,9 @@ export class Outbox {
   #sentMoved = false;
   #owed: [boolean, boolean] = [false, false];
   #owedReply: [boolean, boolean] = [false, false];
-  /** More of what a side sent is delivered than it was told. */
-  #untold: [boolean, boolean] = [false, false];
-  /** When a side was told last: forgotten with the rest of the memory, it is told once too often. */
+  /** More of what a side sent is delivered than it was told; of all here, this and the next outlive the event. */
+  readonly #untold: [boolean, boolean] = [false, false];
+  /** When a side had its last receipt: where that is forgotten with the rest of the memory, it gets one too many. */
   readonly #toldAt: [number, number] = [0, 0];
   now = 0;
 
@@ -60,7 +60,6 @@ export class Outbox {
     this.#sentMoved = false;
     this.#owed = [false, false];
     this.#owedReply = [false, false];
-    this.#untold = [false, false];
   }
 
   // --- rows
@@ -226,6 +225,7 @@ export class Outbox {
       const pressure = direction.pressure();
       if (pressure !== undefined) this.line(record, side, { type: pressure, session_id: record.session_id });
       if (!this.#owed[side] && !this.#owedReply[side]) continue;
+      this.#untold[side] = false;
       this.#toldAt[side] = this.now;
       const ack: BrokerEnvelope = {
         type: "MESSAGE_ACK",

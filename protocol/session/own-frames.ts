@@ -99,8 +99,7 @@ export class OwnFrames {
   /** One frame from `stream`'s side to the other, `data` as JSON text. */
   #say(record: SessionRecord, stream: Side, type: WorkType, data: string, out: Outbox, answers?: Uuid): void {
     const id = this.#mint.id();
-    const reply = answers === undefined ? undefined : { in_reply_to: answers };
-    this.#append(record, stream, (at) => encodeWork({ type, id, ...at }, data, reply), out);
+    this.#append(record, stream, (at) => encodeWork({ type, id, ...at, in_reply_to: answers }, data), out);
   }
 
   #append(

@@ -1,8 +1,8 @@
 // Names on the wire: their shapes, and UUIDv7 made from time and dice that the caller brings (the core has neither).
 import { z } from "zod";
 
-/** An agent: 1–64 of lower-case letters, digits, `.`, `_`, `-`; it starts with a letter or digit. Unique in its account. */
 const agentId = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** An agent: 1–64 of lower-case letters, digits, `.`, `_`, `-`; it starts with a letter or digit. Unique in its account. */
 export const AgentId = z.string().regex(agentId, "1–64 of a–z 0–9 . _ - and it starts with a letter or digit");
 export type AgentId = z.infer<typeof AgentId>;
 export const isAgentId = (value: unknown): value is AgentId => typeof value === "string" && agentId.test(value);
@@ -12,8 +12,8 @@ export const CapabilityName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,127}$/, "1–128 of a–z 0–9 . _ - and it starts with a letter or digit");
 
-/** Envelopes, sessions and tasks are named by UUIDs of the originator's making; UUIDv7 (RFC 9562), lower case. */
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+/** Envelopes, sessions and tasks are named by UUIDs of the originator's making; UUIDv7 (RFC 9562), lower case. */
 export const Uuid = z.string().regex(uuid, "a lower-case UUID, version 7");
 export type Uuid = z.infer<typeof Uuid>;
 export const isUuid = (value: unknown): value is Uuid => typeof value === "string" && uuid.test(value);

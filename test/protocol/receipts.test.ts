@@ -85,6 +85,18 @@ describe("the broker, of what is delivered in a busy stream", () => {
     expect(take(100)).toEqual([{ delivered: 100 }]);
   });
 
+  it("[S10, L30] remembers what it has not said: after that moment whatever comes brings it", () => {
+    const { link, take } = busy();
+    expect(take(10)).toEqual([]);
+    link.now += limits.deliveredQuietMs;
+    link.say(link.b, { type: "PAUSE", session_id: link.session_id });
+    expect(link.a.got.at(-1)).toMatchObject({ type: "MESSAGE_ACK", data: { delivered: 10 } });
+    const said = link.a.got.length;
+    link.now += limits.deliveredQuietMs;
+    link.say(link.b, { type: "RESUME", session_id: link.session_id });
+    expect(link.a.got).toHaveLength(said);
+  });
+
   it("[S10] says it with what the sender is told anyway", () => {
     const { link, take } = busy();
     take(10);
