@@ -174,15 +174,8 @@ describe("policy", () => {
 
 describe("dead letters", () => {
   test("what a closed session left goes into another, once", async () => {
-    const {
-      agents_url: url,
-      cert_file: certFile,
-      key_file: keyFile,
-      ca_file: caFile,
-    } = await terminal.create("sender");
-    const other = await terminal.create("receiver");
-    const receiver = { url, certFile: other.cert_file, keyFile: other.key_file, caFile };
-    await using sender = await connect({ url, certFile, keyFile, caFile });
+    await using sender = await connect(await terminal.enrolled("sender"));
+    const receiver = await terminal.enrolled("receiver");
     const here = await connect(receiver);
     const left = await sender.open("receiver");
     await here.close();
@@ -213,13 +206,7 @@ describe("dead letters", () => {
 
 describe("what there is in the account", () => {
   test("account, capabilities, and an agent that is sent to connect anew", async () => {
-    const {
-      agents_url: url,
-      cert_file: certFile,
-      key_file: keyFile,
-      ca_file: caFile,
-    } = await terminal.create("offering");
-    await using agent = await connect({ url, certFile, keyFile, caFile });
+    await using agent = await connect(await terminal.enrolled("offering"));
     await agent.handle("translate", () => "", { version: "2.0.0" });
     expect((await terminal.agentworks("capabilities")).out).toMatch(/^translate +1 +2\.0\.0$/m);
     expect((await terminal.agentworks("account")).out).toMatch(/^local \(local\), active, at http:/);

@@ -38,9 +38,7 @@ async function withSession(terminal: Terminal, look: (id: string) => Promise<voi
   const agents: Agent[] = [];
   try {
     for (const agent of ["asker", "worker"]) {
-      const made = await terminal.json<Record<string, string>>("agent", "create", agent);
-      const { agents_url: url = "", cert_file: certFile = "", key_file: keyFile = "", ca_file: caFile = "" } = made;
-      agents.push(await connect({ url, certFile, keyFile, caFile, recover: false }));
+      agents.push(await connect({ ...(await terminal.enrolled(agent)), recover: false }));
     }
     const session = await agents[0]?.open("worker", { waitMs: 10_000 });
     await look(session?.id ?? "");

@@ -101,6 +101,12 @@ export class Terminal implements AsyncDisposable {
     return this.json<Identity>("agent", "create", agent, ...flags);
   }
 
+  /** Makes an agent. Answers what the SDK's `connect` takes. */
+  async enrolled(agent: string): Promise<{ url: string; certFile: string; keyFile: string; caFile: string }> {
+    const made = await this.create(agent);
+    return { url: made.agents_url, certFile: made.cert_file, keyFile: made.key_file, caFile: made.ca_file };
+  }
+
   /** A program of an agent, written here: `count` counts words, `fail` throws. */
   async program(name: string): Promise<string> {
     const sdk = join(root, "sdk/typescript/src/index.ts");

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import {
   decodeBrokerFrame,
   decodeClientLine,
+  encodeWork,
   errorLine,
   packFrames,
   parseLine,
@@ -162,6 +163,24 @@ describe("lines", () => {
           for (const decoded of decodeBrokerFrame(text)) expect(documented).toContain(reasonOf(decoded));
         },
       ),
+    );
+  });
+});
+
+describe("a line of work", () => {
+  it("[E7] is what JSON makes of its members, in one order, whatever an agent wrote in those that are free text", () => {
+    const hostile = fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom('","seq":9,"x":"', "\n", "\\", "\u2028"));
+    const optional = fc.record(
+      { from: fc.constant("planner"), in_reply_to: fc.constant(mint()), timestamp: hostile, traceparent: hostile },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(optional, fc.jsonValue(), ({ from, in_reply_to, timestamp, traceparent }, content) => {
+        const head = { type: "MESSAGE", id: mint(), session_id: mint(), seq: 7 } as const;
+        const whole = { ...head, from, in_reply_to, timestamp, traceparent, data: { content } };
+        const line = encodeWork({ ...head, from, in_reply_to, timestamp, traceparent }, JSON.stringify({ content }));
+        expect(line).toBe(JSON.stringify(whole));
+      }),
     );
   });
 });
