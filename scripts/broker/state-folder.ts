@@ -1,8 +1,9 @@
 // The state folder: who holds it, and what the running broker says about itself in it. One broker at a time.
 
-import { chmod, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { chmod, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { z } from "zod";
+import { makeFolder } from "../../sdk/typescript/src/folders.ts";
 import { errorCode, Failure, messageOf } from "../failure.ts";
 import { isAlive, killStaleWorkerd, markOf, ProcessMark } from "./process.ts";
 
@@ -35,26 +36,15 @@ export async function replaceFile(file: string, text: string, mode: number): Pro
   await rename(draft, file);
 }
 
-async function makeFolder(dir: string): Promise<void> {
+async function makeStateFolder(dir: string): Promise<void> {
   const found = await stat(dir).catch(() => undefined);
   if (found !== undefined && !found.isDirectory()) {
     throw new Failure(`${dir} is not a directory: name another state folder with --state.`);
   }
-  await makeParts(dir).catch((error: unknown) => {
+  await makeFolder(dir).catch((error: unknown) => {
     throw new Failure(
       `Cannot make the state folder ${dir} (${errorCode(error) ?? messageOf(error)}): name another with --state.`,
     );
-  });
-}
-
-/** Part by part: Node's recursive mkdir never ends where a folder that is there answers ENOENT, as /proc does. */
-async function makeParts(dir: string): Promise<void> {
-  if (await stat(dir).catch(() => undefined)) return;
-  const parent = dirname(dir);
-  if (parent !== dir) await makeParts(parent);
-  await mkdir(dir, { mode: 0o700 }).catch((error: unknown) => {
-    // Two that start at once make the same parts.
-    if (errorCode(error) !== "EEXIST") throw error;
   });
 }
 
@@ -117,7 +107,7 @@ export class StateFolder {
    */
   static async hold(path: string): Promise<StateFolder> {
     const dir = resolve(path);
-    await makeFolder(dir);
+    await makeStateFolder(dir);
     const lockFile = join(dir, "lock");
     const lock: Lock = { holder: markOf(process.pid) ?? { pid: process.pid, started: "" } };
     for (let tries = 0; tries < 5; tries++) {

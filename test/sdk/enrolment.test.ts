@@ -34,7 +34,9 @@ test("a folder that takes no files is refused before the token is used", async (
   const credential = await newToken("homeless");
   const api = new HttpApi({ url: dialing.broker.apiUrl, credential });
   const enrol = (dir: string) => certifyAgent({ api, agent: undefined, dirOf: () => dir });
-  await expect(enrol("/proc/self/fd")).rejects.toMatchObject({ reason: "invalid_argument" });
+  for (const dir of ["/proc/self/fd", "/proc/nowhere/at/all"]) {
+    await expect(enrol(dir)).rejects.toMatchObject({ reason: "invalid_argument" });
+  }
   expect(await enrol(join(dialing.dir, "home"))).toMatchObject({ agent: "homeless" });
 });
 

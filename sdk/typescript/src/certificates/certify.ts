@@ -1,8 +1,9 @@
 // An identity on this machine: a key that is made here and stays here, a certificate for it, and a folder that holds both beside
 // the CA to trust and what a program needs to know to connect.
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { clientError } from "../error.ts";
+import { makeFolder } from "../folders.ts";
 import { type HttpApi, isRefusal } from "../http/http-api.ts";
 import type { IssueCertificate, IssuedCertificate } from "../http/operations.ts";
 import { settleIdentity, tryFiles, writeIdentity } from "./files.ts";
@@ -31,18 +32,14 @@ export interface CertifyOptions {
 
 const recordName = "agent.json";
 
-/** Makes a folder, readable by its owner alone. Whether it was not there before. */
-async function makeFolder(dir: string): Promise<boolean> {
-  try {
-    return (await mkdir(dir, { recursive: true, mode: 0o700 })) !== undefined;
-  } catch (cause) {
+const makeFolderAt = (dir: string): Promise<boolean> =>
+  makeFolder(dir).catch((cause: unknown) => {
     throw clientError("invalid_argument", `The folder ${dir} cannot be made. Name another.`, { cause });
-  }
-}
+  });
 
 /** Makes the folder of an agent, and keeps its key out of repositories. What else was there before is not ours to ignore. */
 async function makeAgentFolder(dir: string): Promise<void> {
-  const ignored = (await makeFolder(dir)) ? "*\n" : "key.pem\n";
+  const ignored = (await makeFolderAt(dir)) ? "*\n" : "key.pem\n";
   await writeFile(join(dir, ".gitignore"), ignored, { flag: "wx" }).catch(() => undefined);
 }
 
@@ -77,7 +74,7 @@ export async function certifyAgent({ api, agent, dirOf, days }: CertifyOptions):
   // Before anything is asked for: a token works once. Where the folder is named after an agent that only the token knows, the one above.
   const isOwn = agent !== undefined || dirOf("one") === dirOf("another");
   const folder = isOwn ? dirOf(agent ?? "one") : dirname(dirOf("one"));
-  await (isOwn ? makeAgentFolder(folder) : makeFolder(folder));
+  await (isOwn ? makeAgentFolder(folder) : makeFolderAt(folder));
   await tryFiles(filesIn(folder), key).catch((cause: unknown) => {
     throw unwritable(folder, cause);
   });

@@ -2,8 +2,13 @@
 
 /** The streams of a command; a test may bring its own. */
 export interface Streams {
-  out: { write(text: string): unknown };
-  err: { write(text: string): unknown; isTTY?: boolean };
+  out: Stream;
+  err: Stream;
+}
+
+interface Stream {
+  write(text: string): unknown;
+  isTTY?: boolean;
 }
 
 /** Text from elsewhere may hold control characters, which a terminal would obey, and marks that turn the direction of what follows. */
@@ -11,8 +16,8 @@ export const printable = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 
-/** The same of text that has lines. */
-export const printableLines = (text: string): string => text.split("\n").map(printable).join("\n");
+/** The same of text that has lines, and tabs in them. */
+export const printableLines = (text: string): string => text.replace(/[^\n\t]+/g, printable);
 
 /** Columns as wide as what is in them; the last one as it is. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -35,14 +40,19 @@ export class Output {
     this.json = json;
   }
 
+  /** What a terminal would obey is not for it; a file or a pipe gets what came. */
+  #write(stream: Stream, text: string): void {
+    stream.write(stream.isTTY === true ? printableLines(text) : text);
+  }
+
   /** The result: JSON on one line where that was asked for, else the text. */
   result(value: unknown, text: () => string): void {
-    this.#streams.out.write(this.json ? `${JSON.stringify(value)}\n` : text());
+    this.#write(this.#streams.out, this.json ? `${JSON.stringify(value)}\n` : text());
   }
 
   /** Something on the way, for people who wait. */
   note(text: string): void {
-    this.#streams.err.write(`${text}\n`);
+    this.#write(this.#streams.err, `${text}\n`);
   }
 
   /** The same, where it is only worth saying to somebody who looks on. */

@@ -1,8 +1,9 @@
 // Where a person's API keys are kept: one file of profiles in the user's configuration folder, readable by its owner alone.
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../folders.ts";
 import { UsageError } from "./usage.ts";
 
 export interface Profile {
@@ -64,7 +65,7 @@ export async function readProfiles(env: NodeJS.ProcessEnv): Promise<Profiles> {
 /** Replaces the file whole, mode 0600. */
 export async function writeProfiles(env: NodeJS.ProcessEnv, profiles: Profiles): Promise<void> {
   const file = profilesFile(env);
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(file));
   const draft = `${file}.${randomUUID()}`;
   try {
     await writeFile(draft, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600 });
