@@ -7,8 +7,10 @@ import { type Dial, filesOf } from "./lanes.ts";
 
 const payload = "x".repeat(512);
 
+/** On sockets of their own: multiplexed, each message costs the embedded broker four calls between objects besides. */
 async function sessionsBetween([sender, receiver]: [Dial, Dial], count: number): Promise<Session[]> {
-  const [from, to] = [await connect(filesOf(sender)), await connect(filesOf(receiver))];
+  const connected = (dial: Dial) => connect({ ...filesOf(dial), direct: true });
+  const [from, to] = [await connected(sender), await connected(receiver)];
   void (async () => {
     for await (const session of to.sessions()) {
       void (async () => {
