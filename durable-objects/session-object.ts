@@ -7,7 +7,6 @@ import type { Letter, Redriven } from "../protocol/session/redrive.ts";
 import { type RedriveAnswer, type RedriveStanding, sideOf, standingFor } from "../protocol/session/redriving.ts";
 import { isEnded } from "../protocol/session/states.ts";
 import { otherSide } from "../protocol/session/tasks.ts";
-import { nextDeadline } from "../protocol/session/timers.ts";
 import { packFrames } from "../protocol/wire/codec.ts";
 import type { ObjectEnv } from "./env.ts";
 import { freshId } from "./fresh-id.ts";
@@ -29,6 +28,7 @@ import {
   openSockets,
   reciprocate,
   type SocketFacts,
+  say,
   socketFacts,
 } from "./sockets.ts";
 
@@ -56,7 +56,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   readonly #delivery = new Delivery(this.ctx, {
     session_id: () => this.#session.record?.session_id,
     agent: (side) => this.env.AGENTS.getByName(`${this.#account}/${this.#session.record?.agents[side] ?? ""}`),
-    lost: (side, attach) => this.#perform(this.#session.detached(side, attach, Date.now())),
+    lost: (side, attach) => this.#perform(() => this.#session.detached(side, attach, Date.now())),
   });
 
   constructor(ctx: DurableObjectState, env: ObjectEnv) {
@@ -67,12 +67,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     this.#account = this.#store.account;
     if (this.#session.isDamaged) console.error(JSON.stringify({ event: "session_damaged", object: ctx.id.name }));
     this.#expiry = expiryDue(ctx, Date.now());
-    this.#alarm = soonest(this.#deadline(), this.#expiry);
-  }
-
-  #deadline(): number | undefined {
-    const { record } = this.#session;
-    return record && nextDeadline(record.timers);
+    this.#alarm = soonest(this.#session.deadline, this.#expiry);
   }
 
   // --- the multiplexed path
@@ -105,7 +100,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
    * @param fingerprints only those that these certificates opened
    */
   expel(agent: string, code: number, reason: string, fingerprints?: readonly string[]): void {
-    if (fingerprints === undefined) this.#perform(this.#session.expel(agent, code, reason, Date.now()));
+    if (fingerprints === undefined) this.#perform(() => this.#session.expel(agent, code, reason, Date.now()));
     for (const socket of openSockets(this.ctx)) {
       const facts = socketFacts(socket);
       if (facts.agent !== agent || fingerprints?.includes(facts.fingerprint) === false) continue;
@@ -126,7 +121,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     const response = acceptSocket(this.ctx, facts);
     this.ctx.waitUntil(closeIfRevoked(this.ctx, this.env.DB, facts, now));
     this.#expiry = soonest(this.#expiry, expiryDue(this.ctx, now));
-    this.#wakeAt(this.#deadline());
+    this.#wakeAt(this.#session.deadline);
     return response;
   }
 
@@ -136,7 +131,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     const answering: Answering = {
       attach: facts.key,
       reply: (lines) => {
-        for (const frame of packFrames(lines)) socket.send(frame);
+        for (const frame of packFrames(lines)) say(socket, frame);
       },
       close: (code, reason) => closeSocket(socket, code, reason),
     };
@@ -157,7 +152,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     const { agent, key } = facts;
     this.#gate.forget(facts);
     const side = this.#session.record?.agents.indexOf(agent);
-    if (side === 0 || side === 1) this.#perform(this.#session.detached(side, key, Date.now()));
+    if (side === 0 || side === 1) this.#perform(() => this.#session.detached(side, key, Date.now()));
   }
 
   // --- what is asked over HTTP, by an agent or by whoever may look at all of the account (no agent): undefined where there is no
@@ -174,7 +169,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
 
   /** Ends it, whatever is under way (N17). Answers how it stands then. */
   end(): SessionFacts | undefined {
-    this.#perform(this.#session.end(Date.now()));
+    this.#perform(() => this.#session.end(Date.now()));
     return this.describe();
   }
 
@@ -197,7 +192,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
         session: this.#session,
         store: this.#store,
         note: (side, to, after, through) =>
-          this.#perform(this.#session.redriving(side, to, after, through, Date.now())),
+          this.#perform(() => this.#session.redriving(side, to, after, through, Date.now())),
         other: (session_id) => this.env.SESSIONS.getByName(`${this.#account}/${session_id}`),
       },
       agent,
@@ -215,9 +210,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     const side = sideOf(this.#session.record, agent);
     if (side === undefined) return undefined;
     const before = this.#store.redrivenThrough(source, side);
-    const { answer, ...output } = this.#session.redrive(side, source, letters, before, Date.now());
-    this.#perform(output);
-    return answer;
+    return this.#perform(() => this.#session.redrive(side, source, letters, before, Date.now())).answer;
   }
 
   // --- time
@@ -228,7 +221,7 @@ export class SessionObject extends DurableObject<ObjectEnv> {
     const expired = closeExpired(this.ctx, now);
     this.#expiry = expiryDue(this.ctx, now);
     for (const facts of expired) this.#detached(facts);
-    this.#perform(this.#session.wake(this.#session.record && this.#store.lastWorkAt(), now));
+    this.#perform(() => this.#session.wake(this.#session.record && this.#store.lastWorkAt(), now));
   }
 
   // --- events in, effects out
@@ -240,12 +233,24 @@ export class SessionObject extends DurableObject<ObjectEnv> {
   }
 
   #take(read: Read, from: Omit<Inbound, "envelopes">, answering: Answering): void {
-    this.#perform(this.#session.receive({ ...from, envelopes: read.envelopes }, Date.now()), answering);
+    this.#perform(() => this.#session.receive({ ...from, envelopes: read.envelopes }, Date.now()), answering);
   }
 
-  #perform({ effects, deadline }: Output, answering?: Answering): void {
-    for (const effect of effects) this.#carryOut(effect, answering);
-    this.#wakeAt(deadline);
+  /**
+   * One event, from the core to rows and frames. What throws on its way leaves memory ahead of storage: nothing of it is kept, no
+   * frame of it leaves, and the object begins anew from what is stored.
+   */
+  #perform<O extends Output>(event: () => O, answering?: Answering): O {
+    try {
+      const output = event();
+      for (const effect of output.effects) this.#carryOut(effect, answering);
+      this.#wakeAt(output.deadline);
+      return output;
+    } catch (cause) {
+      console.error(JSON.stringify({ event: "session_reset", object: this.ctx.id.name, cause: String(cause) }));
+      this.ctx.abort(String(cause));
+      throw cause;
+    }
   }
 
   /** At the core's deadline, or before it, where a certificate ends before it: usually not one row more. */
@@ -295,12 +300,15 @@ export class SessionObject extends DurableObject<ObjectEnv> {
 
   async #offer(to: string, offer: Offer): Promise<void> {
     const refusal = await makeOffer(this.env, this.#account ?? "", this.#session.record?.agents[0] ?? "", to, offer);
-    if (refusal !== undefined) this.#perform(this.#session.offerFailed(refusal, Date.now()));
+    const now = Date.now();
+    this.#perform(() =>
+      refusal === undefined ? this.#session.offerMade(now) : this.#session.offerFailed(refusal, now),
+    );
   }
 
   async #index(record: SessionRecord, usage: UsageReport): Promise<void> {
     if (!(await tellState(this.env, this.#account ?? "", record, usage))) return;
-    this.#perform(this.#session.indexed(record.state, Date.now()));
+    this.#perform(() => this.#session.indexed(record.state, Date.now()));
   }
 
   /** Everything that is stored here, the alarm too, once D1 has forgotten it. What fails is repeated by the forget timer. */

@@ -112,6 +112,8 @@ export class Gate {
 
   /** Whether the frame is taken. Notes that its client is there, warns one that is too fast, and closes what has to be closed. */
   admits(socket: WebSocket, facts: SocketFacts, now: number): boolean {
+    // The runtime hands on what was under way when we closed it: superseded, or thrown out, it has no more to say.
+    if (socket.readyState !== WebSocket.OPEN) return false;
     if (closeIfExpired(socket, facts, now)) return false;
     if (Math.abs(now - facts.seenAt) >= limits.seenEveryMs) {
       facts.seenAt = now;

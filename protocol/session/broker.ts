@@ -84,6 +84,14 @@ export class BrokerSession {
     return [this.#directions[0].progress, this.#directions[1].progress];
   }
 
+  /** When the next thing is due (epoch milliseconds), if anything is. */
+  get deadline(): number | undefined {
+    const record = this.#record;
+    if (record === undefined) return undefined;
+    const task = isLive(record.state) ? this.#tasks.nextDue() : undefined;
+    return nextDeadline({ ...record.timers, ...(task !== undefined && { task }) });
+  }
+
   /** Whether a direct socket of this agent may be opened. */
   isParticipant(agent: AgentId): boolean {
     return this.#record?.agents.includes(agent) ?? false;
@@ -107,6 +115,13 @@ export class BrokerSession {
       }
     }
     this.#settle();
+    return this.#finish();
+  }
+
+  /** The responder's agent took the offer. Where it was answered meanwhile, its list may have it again: it is told once more. */
+  offerMade(now: number): Output {
+    this.#out.begin(now);
+    if (this.#record !== undefined && this.#record.state !== "pending") this.#life.tellIndex(this.#record);
     return this.#finish();
   }
 
@@ -274,9 +289,6 @@ export class BrokerSession {
   }
 
   #finish(): Output {
-    const record = this.#record;
-    const task = record !== undefined && isLive(record.state) ? this.#tasks.nextDue() : undefined;
-    const deadline = record && nextDeadline({ ...record.timers, ...(task !== undefined && { task }) });
-    return { effects: this.#out.end(record), deadline };
+    return { effects: this.#out.end(this.#record), deadline: this.deadline };
   }
 }

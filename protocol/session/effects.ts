@@ -137,7 +137,7 @@ export type Effect =
   | { do: "replay"; to: Side; attach: AttachKey; first: number; last: number }
   | { do: "close"; to: Side; attach: AttachKey; code: number; reason: string }
   // notices
-  /** Hand the offer to the responder's agent; answer by `offerFailed` when that does not take it. */
+  /** Hand the offer to the responder's agent; answer by `offerMade`, or by `offerFailed` where that does not take it. */
   | ({ do: "offer"; to: AgentId } & Offer)
   /** Tell D1 and both agents about the session's state; answer by `indexed`. */
   | { do: "index"; record: SessionRecord; report: UsageReport }

@@ -169,7 +169,7 @@ export class Outbox {
   /** A busy stream: the side was told a moment ago, and so much waits for the receiver that it is about to acknowledge more. */
   #isBusy(side: Side): boolean {
     const { waiting } = this.#directions[side].out;
-    return waiting >= limits.receiptMessagesMax && this.now - this.#toldAt[side] < limits.deliveredQuietMs;
+    return waiting >= limits.receiptMessagesMax && Math.abs(this.now - this.#toldAt[side]) < limits.deliveredQuietMs;
   }
 
   // --- notices

@@ -104,19 +104,15 @@ const agrees = (connection: EdgeConnection, { commonName, path, upgraded }: Conn
   (path === undefined || connection.path.search(path) !== -1) &&
   (upgraded === undefined || connection.upgraded === upgraded);
 
-/** Stops listening, and ends what is open. */
-async function shut(server: Server, sockets: Iterable<Duplex>): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve));
-  for (const socket of sockets) socket.destroy();
-  server.closeAllConnections();
-  await closed;
-}
+/** Stops listening; resolves when nothing is open any more. */
+const shut = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
 
 /** Opens both listeners. Throws a Failure that names the port when one cannot be had. */
 export async function openListeners(options: EdgeOptions, inner: FindInner): Promise<Listeners> {
   const authorities = options.clientCas.flatMap(certificatesIn);
   const clients = new Map<Duplex, Client>();
-  const apiSockets = new Set<Socket>();
+  /** Every open TCP connection, those whose handshake is not through among them. */
+  const sockets = new Set<Socket>();
   const stranger = proofHeaders(noCertificate, options.secret);
 
   const serve = (message: IncomingMessage): readonly string[] => {
@@ -156,7 +152,13 @@ export async function openListeners(options: EdgeOptions, inner: FindInner): Pro
   );
   agents.on("upgrade", onUpgrade);
   agents.on("secureConnection", (socket) => {
-    clients.set(socket, factsOf(socket, authorities, options.secret));
+    try {
+      clients.set(socket, factsOf(socket, authorities, options.secret));
+    } catch {
+      // A certificate that cannot even be read is a stranger's trouble, and no reason to end for all.
+      socket.destroy();
+      return;
+    }
     socket.on("close", () => clients.delete(socket));
   });
   // A client that breaks off its handshake is its own trouble.
@@ -164,10 +166,12 @@ export async function openListeners(options: EdgeOptions, inner: FindInner): Pro
 
   const api = createHttpServer({ ...limits, noDelay: true, shouldUpgradeCallback: isWebSocket }, onRequest);
   api.on("upgrade", onUpgrade);
-  api.on("connection", (socket) => {
-    apiSockets.add(socket);
-    socket.on("close", () => apiSockets.delete(socket));
-  });
+  for (const server of [agents, api]) {
+    server.on("connection", (socket) => {
+      sockets.add(socket);
+      socket.on("close", () => sockets.delete(socket));
+    });
+  }
 
   const those = (filter: ConnectionFilter): [Duplex, Client][] =>
     [...clients].filter(([, { connection }]) => agrees(connection, filter));
@@ -186,7 +190,9 @@ export async function openListeners(options: EdgeOptions, inner: FindInner): Pro
         return connectionsOf(victims);
       },
       close: async () => {
-        await Promise.all([shut(agents, clients.keys()), shut(api, apiSockets)]);
+        const closed = Promise.all([shut(agents), shut(api)]);
+        for (const socket of [...clients.keys(), ...sockets]) socket.destroy();
+        await closed;
       },
     };
   } catch (error) {

@@ -81,12 +81,21 @@ export function issuerOf(certificate: X509Certificate, among: readonly X509Certi
   return among.find((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey));
 }
 
+/** False, too, where the client sent a key that OpenSSL cannot read. */
+function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  try {
+    return certificate.verify(issuer.publicKey);
+  } catch {
+    return false;
+  }
+}
+
 function leadsTo(leaf: X509Certificate, authorities: readonly X509Certificate[]): boolean {
   let link: X509Certificate | undefined = leaf;
   for (let i = 0; link !== undefined && i < chainLengthMax; i++) {
     if (issuerOf(link, authorities) !== undefined) return true;
     const issuer: X509Certificate | undefined = link.issuerCertificate;
-    if (issuer === undefined || !link.verify(issuer.publicKey)) return false;
+    if (issuer === undefined || !isSignedBy(link, issuer)) return false;
     link = issuer;
   }
   return false;

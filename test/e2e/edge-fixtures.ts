@@ -39,16 +39,19 @@ interface Asking {
   method?: string;
   headers?: Record<string, string>;
   body?: string;
+  /** OpenSSL's list. */
+  ciphers?: string;
 }
 
 /** One request on a connection of its own. `base` is the agents' URL, `wss://…`. */
 export async function ask(base: string, path: string, asking: Asking): Promise<Answer> {
-  const { ca, identity, method = "GET", headers = {}, body } = asking;
+  const { ca, identity, method = "GET", headers = {}, body, ciphers } = asking;
   const message = request(`${base.replace("wss:", "https:")}${path}`, {
     ca,
     method,
     headers,
     agent: new Agent({ keepAlive: false }),
+    ...(ciphers !== undefined && { ciphers }),
     ...(identity === undefined ? {} : { cert: identity.certificate, key: identity.key }),
   });
   return new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -57,6 +57,18 @@ test("it answers `internal` until it is told where the Worker listens, while it 
   } finally {
     await edge.close();
   }
+});
+
+test("close waits for nobody who connected and never began a handshake", async () => {
+  const edge = await startEdge(options);
+  const silent = connectTcp(edge.agentsPort, "127.0.0.1");
+  await once(silent, "connect");
+  // Whoever was accepted after it is served: so it was accepted too.
+  await body(edge);
+  const began = performance.now();
+  await Promise.all([edge.close(), once(silent, "close")]);
+  // Far less than the ten seconds after which an unfinished handshake is given up.
+  expect(performance.now() - began).toBeLessThan(5_000);
 });
 
 test("close ends what is connected, and the thread; a second one is fine, and nothing is connected after it", async () => {

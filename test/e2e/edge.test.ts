@@ -88,6 +88,20 @@ describe("what request.cf says of the client", () => {
     expect(await verdict(await stranger.issueAgent("planner", future))).toBe(foreign);
   });
 
+  test("a chain with a key that nobody can read is another CA's, and ends nothing for others", async () => {
+    const past = { notBefore: new Date(Date.now() - 2 * dayMs), notAfter: new Date(Date.now() - dayMs) };
+    const leaf = await stranger.issueAgent("planner", past);
+    // Its CA once more, with an algorithm that does not exist in place of id-ecPublicKey.
+    const der = new X509Certificate(stranger.certificate).raw.toString("hex");
+    const odd = Buffer.from(der.replace("06072a8648ce3d0201", "06072a8648ce3d0209"), "hex").toString("base64");
+    const certificate = `${leaf.certificate}-----BEGIN CERTIFICATE-----\n${odd}\n-----END CERTIFICATE-----\n`;
+    // The client's own OpenSSL would not send it either.
+    const asking = { ca, identity: { certificate, key: leaf.key }, ciphers: "DEFAULT@SECLEVEL=0" };
+    const { cf } = JSON.parse((await ask(edge.agentsUrl, "/seen", asking)).body);
+    expect(cf.tlsClientAuth.certVerified).toBe("FAILED:unable to verify the first certificate");
+    expect(await verdict(planner)).toBe("SUCCESS");
+  });
+
   test("a server's certificate is no client's", async () => {
     expect(await verdict(await edge.authority.issueServer())).toMatch(/^FAILED/);
   });

@@ -30,7 +30,10 @@ export class Notices {
   offer(effect: Extract<Effect, { do: "offer" }>): void {
     const { clock, agents } = this.#world;
     this.later(() => {
-      if (!agents.keep(effect)) this.#asker.perform((session) => session.offerFailed("agent_offline", clock.now));
+      const isKept = agents.keep(effect);
+      this.#asker.perform((session) =>
+        isKept ? session.offerMade(clock.now) : session.offerFailed("agent_offline", clock.now),
+      );
     });
   }
 

@@ -100,6 +100,39 @@ everyWay("[C4, A3] a second connection that registers supersedes the first, whic
   await duo.expectAlive(2, 1);
 });
 
+it("[C4] a connection that was superseded has no more to say: its session stays with the one that registered after it", async () => {
+  const duo = await Duo.open(plain);
+  const { connection: first } = duo.a;
+  await duo.a.connect();
+  // Both are under way before the first can know of the second.
+  duo.a.connection.say({ type: "REGISTER", id: uuid(), data: {} }, duo.resume(0, 1));
+  first.say(duo.resume(0, 1));
+  expect((await first.closed()).code).toBe(4409);
+  await duo.expectAlive(1, 1);
+});
+
+it("[A3] a direct socket that was superseded has no more to say", async () => {
+  const duo = await Duo.open(plainDirect);
+  const first = duo.a.socket;
+  duo.a.direct = await duo.a.dial(`/v1/sessions/${duo.session_id}`);
+  duo.a.socket.say(duo.resume(0, 1));
+  first.say(duo.resume(0, 1));
+  expect((await first.closed()).code).toBe(4409);
+  await duo.expectAlive(1, 1);
+});
+
+it("[L24, S6] what comes behind a frame for which the socket is closed is not taken, and goes through later", async () => {
+  const duo = await Duo.open(plainDirect);
+  const { a, b } = duo;
+  a.socket.say(...Array.from({ length: limits.frameFaultsMax + 1 }, () => ({ type: "NONSENSE" })));
+  const late = duo.message(1, "late");
+  a.socket.say(late);
+  expect((await a.socket.closed()).code).toBe(4400);
+  expect((await duo.goDirect(a, 0, 2)).data.received).toBe(0);
+  await a.say(late);
+  expect((await b.socket.next("MESSAGE")).data.content).toBe("late");
+});
+
 it("[C6] a certificate that opened only a direct socket takes that with it, and leaves the agent's connection", async () => {
   const duo = await Duo.open(plain);
   const { a } = duo;

@@ -3,8 +3,9 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, vi } from "vitest";
+import { AgentObject } from "../../../durable-objects/agent-object.ts";
 import { limits } from "../../../protocol/wire/limits.ts";
-import { Agent, everyWay, multiplexed, uuid } from "./agents.ts";
+import { Agent, everyWay, multiplexed, plain, uuid } from "./agents.ts";
 import { Duo } from "./duo.ts";
 
 afterEach(() => {
@@ -13,6 +14,12 @@ afterEach(() => {
 });
 
 const at = (ms: number) => vi.useFakeTimers({ toFake: ["Date"], now: ms });
+/** How many offers are kept for the agent. */
+const waitingFor = ({ name }: Agent) =>
+  runInDurableObject(
+    env.AGENTS.getByName(`local/${name}`),
+    (_, { storage }) => storage.sql.exec<{ offers: number }>("SELECT count(*) AS offers FROM offers").one().offers,
+  );
 const alarmOf = (duo: Duo) => runInDurableObject(duo.object, (_, { storage }) => storage.getAlarm());
 
 everyWay(
@@ -234,4 +241,39 @@ everyWay(
     expect((await b.errorAbout(accept.id)).reason).toBe("too_many_sessions");
   },
   multiplexed,
+);
+
+everyWay(
+  "[N14] an offer that is made again while it is answered does not wait any more",
+  async (way) => {
+    for (const [answer, state] of [
+      ["SESSION_ACCEPT", "active"],
+      ["SESSION_REJECT", "rejected"],
+    ] as const) {
+      const duo = await Duo.met(way);
+      const { a, b } = duo;
+      const init = duo.init();
+      await a.tell(init);
+      await b.connection.next("SESSION_INIT");
+      // L15, or a new connection: it asks again, and is answered before that has reached the agent.
+      const { offer } = AgentObject.prototype;
+      const answered = Promise.withResolvers<void>();
+      const again = vi
+        .spyOn<{ offer(...given: Parameters<typeof offer>): unknown }, "offer">(AgentObject.prototype, "offer")
+        .mockImplementationOnce(async function (this: AgentObject, ...given) {
+          await answered.promise;
+          return offer.apply(this, given);
+        });
+      a.connection.say(init);
+      await vi.waitFor(() => expect(again).toHaveBeenCalled());
+      b.connection.say(duo.of(answer));
+      await a.connection.next(answer);
+      await duo.indexed(state);
+      answered.resolve();
+      await Promise.all(again.mock.results.map(({ value }) => value));
+      await vi.waitFor(async () => expect(await waitingFor(b)).toBe(0));
+      again.mockRestore();
+    }
+  },
+  [plain],
 );

@@ -3,7 +3,7 @@
 
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { migrate } from "../../../durable-objects/migrations.ts";
 import { ask } from "../worker/fixtures.ts";
 import { everyWay, plain } from "./agents.ts";
@@ -51,6 +51,30 @@ everyWay(
   },
   [plain],
 );
+
+it("[S6, A5] what cannot be written is not acknowledged: the session goes on from what is stored", async () => {
+  const duo = await Duo.open(plain);
+  const { a, b } = duo;
+  const said = vi.spyOn(console, "error").mockImplementation(() => {});
+  const change = (statement: string) =>
+    runInDurableObject(objectOf(duo), (_, { storage }) => void storage.sql.exec(statement));
+  await change("CREATE TRIGGER full BEFORE INSERT ON ring BEGIN SELECT RAISE(ABORT, 'no room'); END");
+  const message = duo.message(1, "precious");
+  await a.say(message);
+  expect((await a.socket.next("ERROR")).data.reason).toBe("relay_lost");
+  expect(said).toHaveBeenCalledWith(expect.stringContaining("session_reset"));
+  said.mockRestore();
+  await change("DROP TRIGGER full");
+  expect((await duo.attach(a, 0, 2)).data.received).toBe(0);
+  await a.say(message);
+  await a.socket.next("MESSAGE_ACK", ({ ack }) => ack === 1);
+  expect((await b.socket.next("MESSAGE")).data.content).toBe("precious");
+  // The other side learns it when it says something next.
+  await b.say(duo.ack(1));
+  expect((await b.socket.next("ERROR")).data.reason).toBe("relay_lost");
+  await duo.attach(b, 1, 1);
+  await duo.expectAlive(2, 1);
+});
 
 everyWay(
   "[A5] tables of a newer version are left alone: who asks is told to ask again",

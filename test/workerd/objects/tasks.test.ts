@@ -1,6 +1,9 @@
 // Tasks on the real runtime: their course, their one end, and what is said once more without being done once more.
-import { expect } from "vitest";
-import { everyWay, uuid } from "./agents.ts";
+import { runInDurableObject } from "cloudflare:test";
+import { expect, it } from "vitest";
+import { limits } from "../../../protocol/wire/limits.ts";
+import { hour } from "../worker/fixtures.ts";
+import { everyWay, plain, uuid } from "./agents.ts";
 import { Duo } from "./duo.ts";
 
 everyWay("[T1] a task runs: request, progress, response; and a nested one the other way", async (way) => {
@@ -87,4 +90,18 @@ everyWay("[T8, N8] a close ends what is open: a task's last word comes before it
   await a.say(duo.ack(1));
   expect((await b.socket.next("SESSION_CLOSED")).data).toEqual({ state: "closed", received: 1, delivered: 1 });
   expect(await duo.taskStates()).toEqual({ [answered]: "succeeded", [open]: "cancelled" });
+});
+
+it("[T10] a direct socket that is opened puts no deadline off", async () => {
+  const duo = await Duo.open(plain);
+  const { a, b } = duo;
+  await duo.indexed("active");
+  const deadline = Date.now() + hour;
+  await a.say(duo.task("REQUEST", 1, uuid(), { deadline: new Date(deadline).toISOString() }));
+  await b.socket.next("TASK_REQUEST");
+  const alarm = () => runInDurableObject(duo.object, (_, { storage }) => storage.getAlarm());
+  const due = await alarm();
+  expect(due).toBe(deadline + limits.deadlineGraceMs);
+  await b.dial(`/v1/sessions/${duo.session_id}`);
+  expect(await alarm()).toBe(due);
 });
