@@ -132,7 +132,9 @@ export class Relay {
     this.#ctx.waitUntil(
       answered.then(
         ({ frames, close, open }) => {
-          if (opens && !open) this.forget(session_id);
+          // What an agent calls a session need not be one: nothing is kept of names.
+          if (!open && opens) this.forget(session_id);
+          else if (!open && !toAll) this.#sessions.delete(session_id);
           for (const frame of frames) say(socket, frame);
           if (close !== undefined) closeSocket(socket, close.code, close.reason);
         },

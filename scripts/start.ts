@@ -44,6 +44,14 @@ In another terminal, give an agent its identity and see how it connects:
 `);
 }
 
+/** A broker whose folder is gone goes on saying that things are stored: it must not. */
+async function untilLost({ folder, stateDir }: Broker, signal: AbortSignal): Promise<never> {
+  await folder.untilLost(signal);
+  throw new Failure(
+    `The state folder ${stateDir} was removed, moved away or taken while the broker ran, so nothing can be stored any more: it has ended. Put the folder back, or name another with --state, and start it again.`,
+  );
+}
+
 async function untilSignal(): Promise<void> {
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -70,6 +78,7 @@ await runCommand(async () => {
     stateDir: values.state,
     ...(clientCaFile === undefined ? {} : { clientCaFile }),
   });
+  const ending = new AbortController();
   try {
     const { agentsUrl, apiUrl, caFile, stateDir } = broker;
     const readyFile = values["ready-file"];
@@ -81,8 +90,9 @@ await runCommand(async () => {
       );
     }
     await greet(broker);
-    await stop;
+    await Promise.race([stop, untilLost(broker, ending.signal)]);
   } finally {
+    ending.abort();
     await broker.close();
   }
 });

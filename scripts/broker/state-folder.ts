@@ -2,6 +2,7 @@
 
 import { chmod, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { setInterval } from "node:timers/promises";
 import { z } from "zod";
 import { makeFolder } from "../../sdk/typescript/src/folders.ts";
 import { errorCode, Failure, messageOf } from "../failure.ts";
@@ -27,6 +28,8 @@ const BrokerRecord = z.object({
 export type BrokerRecord = z.infer<typeof BrokerRecord>;
 
 export const defaultStateDir = ".agentworks";
+
+const lookEveryMs = 2_000;
 
 /** Replaces a file whole: a reader sees the old text or the new. */
 export async function replaceFile(file: string, text: string, mode: number): Promise<void> {
@@ -135,6 +138,23 @@ export class StateFolder {
       await replaceFile(this.#lockFile, JSON.stringify(this.#lock), 0o600);
     });
     return this.#noting;
+  }
+
+  /**
+   * Resolves when the folder is this process's no more: removed, moved away, or taken. What is written then is lost. Looks every
+   * two seconds; never, once `signal` is aborted.
+   */
+  async untilLost(signal: AbortSignal): Promise<void> {
+    const { pid, started } = this.#lock.holder;
+    try {
+      for await (const _ of setInterval(lookEveryMs, undefined, { signal, ref: false })) {
+        const holder = (await readLock(this.#lockFile).catch(() => undefined))?.lock?.holder;
+        if (holder?.pid !== pid || holder.started !== started) return;
+      }
+    } catch {
+      // Nobody wants to know any more.
+      await new Promise(() => undefined);
+    }
   }
 
   async publish(record: Omit<BrokerRecord, "pid" | "started" | "stateDir">): Promise<void> {

@@ -239,7 +239,8 @@ describe("the command line itself", () => {
 
   test("what makes no sense ends with 2, and does nothing", async () => {
     for (const [args, sentence] of [
-      [["fly"], /^There is no command "fly"/],
+      [["fly"], /^There is no command "fly". `agentworks --help` lists them/],
+      [["dead-letters", "--help"], /^There is no command "dead-letters". Say `agentworks sessions dead-letters`/],
       [["agent"], /^Say which: agent create, /],
       [["agent", "create"], /^Something is missing\. `agentworks agent create --help`/],
       [["agent", "create", "a", "b"], /^"b" is too much/],

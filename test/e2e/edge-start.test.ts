@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { isAlive } from "../../scripts/broker/process.ts";
@@ -37,7 +37,7 @@ interface Ready {
 async function start(
   dir: string,
   ...flags: string[]
-): Promise<{ child: ChildProcess; ready: Ready; end: Promise<number | null> }> {
+): Promise<{ child: ChildProcess; ready: Ready; end: Promise<number | null>; stderr: Promise<string> }> {
   const readyFile = join(dir, `ready-${children.length}.json`);
   const state = join(dir, "state");
   const { child, finished } = run(
@@ -46,9 +46,10 @@ async function start(
     ...flags,
   );
   const end = finished.then(({ code }) => code);
+  const stderr = finished.then((output) => output.stderr);
   await until(() => existsSync(readyFile) || child.exitCode !== null, 30_000);
   if (child.exitCode !== null) throw new Error((await finished).stderr);
-  return { child, ready: JSON.parse(await readFile(readyFile, "utf8")), end };
+  return { child, ready: JSON.parse(await readFile(readyFile, "utf8")), end, stderr };
 }
 
 async function workerdOf(stateDir: string) {
@@ -125,6 +126,16 @@ describe("npm start", () => {
     expect(await agents(second.ready, join(dir, "cert.pem"), join(dir, "key.pem"))).toBe(200);
     second.child.kill("SIGTERM");
     expect(await second.end).toBe(0);
+  });
+
+  test("a state folder that is removed or moved away ends it, and it says why", async () => {
+    for (const lose of [(dir: string) => rm(dir, { recursive: true }), (dir: string) => rename(dir, `${dir}.old`)]) {
+      await using folder = await temporaryFolder();
+      const { ready, end, stderr } = await start(folder.dir);
+      await lose(ready.stateDir);
+      expect(await end).toBe(1);
+      expect(await stderr).toContain(`The state folder ${ready.stateDir} was removed, moved away or taken`);
+    }
   });
 
   test("wrong flags are one clear sentence and a non-zero exit; --help is neither", async () => {

@@ -66,7 +66,10 @@ function findCommand(words: readonly string[]): { command: Command; rest: string
   const [first = ""] = words;
   const group = commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
   if (group.length > 0) throw new UsageError(`Say which: ${group.join(", ")}.`);
-  throw new UsageError(`There is no command "${words.slice(0, 2).join(" ")}". \`agentworks --help\` lists them.`);
+  const said = first.startsWith("-") ? [first] : words.slice(0, 2).filter((word) => !word.startsWith("-"));
+  const meant = commands.find(({ name }) => name.split(" ").includes(first));
+  const advice = meant === undefined ? "`agentworks --help` lists them." : `Say \`agentworks ${meant.name}\`.`;
+  throw new UsageError(`There is no command "${said.join(" ")}". ${advice}`);
 }
 
 function parse({ options, name, takes }: Command, rest: string[]): { flags: Flags; args: string[] } {
