@@ -1,6 +1,8 @@
 // The SDK's small parts by themselves: waits, queues, channels, receipts, the inbox, content.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ClientSession } from "../../protocol/session/client.ts";
+import { encodeWork, utf8Length } from "../../protocol/wire/codec.ts";
 import { limits } from "../../protocol/wire/limits.ts";
 import { backoffMs } from "../../sdk/typescript/src/backoff.ts";
 import { Channel } from "../../sdk/typescript/src/channel.ts";
@@ -9,7 +11,8 @@ import { Fifo } from "../../sdk/typescript/src/fifo.ts";
 import { Inbox } from "../../sdk/typescript/src/inbox.ts";
 import { mint } from "../../sdk/typescript/src/mint.ts";
 import { Stall } from "../../sdk/typescript/src/pulse.ts";
-import { Receipts } from "../../sdk/typescript/src/receipts.ts";
+import { Receipts, Sent } from "../../sdk/typescript/src/receipts.ts";
+import { Requests } from "../../sdk/typescript/src/requests.ts";
 import { next, reasonOf } from "./fixtures.ts";
 
 describe("backoff", () => {
@@ -143,5 +146,28 @@ describe("content", () => {
     const circular: unknown[] = [];
     circular.push(circular);
     expect(await reasonOf(Promise.resolve().then(() => jsonOf(circular)))).toBe("invalid_argument");
+  });
+  test("leaves room for the longest head that its envelope may get", () => {
+    const isLetThrough = (text: string) => {
+      try {
+        return jsonOf(text) !== "";
+      } catch {
+        return false;
+      }
+    };
+    let largest = "x".repeat(limits.envelopeBytesMax);
+    while (!isLetThrough(largest)) largest = largest.slice(1);
+    const capability = "c".repeat(128);
+    const head = { id: mint(), session_id: mint(), seq: Number.MAX_SAFE_INTEGER };
+    const lines = ClientSession.offer(mint(), "a".repeat(64), largest, mint, {
+      capability,
+      ttl_ms: limits.offerTtlMsMax,
+    }).lines();
+    const requests = new Requests((type, data) => {
+      lines.push(encodeWork({ type, ...head }, data));
+      return new Sent(head.id, head.seq);
+    }, mint);
+    requests.ask(capability, largest, { deadlineMs: limits.deadlineMsMax }, 0);
+    expect(lines.map((line) => utf8Length(line) <= limits.envelopeBytesMax)).toEqual([true, true]);
   });
 });

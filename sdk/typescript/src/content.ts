@@ -3,8 +3,8 @@ import { utf8Length } from "../../../protocol/wire/codec.ts";
 import { limits } from "../../../protocol/wire/limits.ts";
 import { clientError, wireError } from "./error.ts";
 
-/** Kept free for the envelope around `data`: type, ids, seq. */
-const headerBytes = 256;
+/** Kept free for what is around it: the longest heads, of a TASK_REQUEST with a deadline and of a SESSION_INIT, have some 400. */
+const headerBytes = 512;
 /** The envelope and its `data` are two of the levels. */
 const levelsMax = limits.depthMax - 2;
 
