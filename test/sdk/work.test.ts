@@ -105,6 +105,65 @@ test("what a handler throws fails the task: with its reason, or as handler_faile
   expect(await errorOf("nobody")).toMatchObject({ reason: "capability_unknown" });
 });
 
+test("whatever a handler throws or returns, its task is answered, and the session goes on", async () => {
+  const analyst = await stage.connect("analyst");
+  const { proxy: unreadable, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const [silent, odd] = [new TaskFailed({ reason: "bad", message: "" }), new TaskFailed({ reason: "", message: "" })];
+  // As a program without types may make them.
+  Object.defineProperty(silent, "error", { value: { reason: "bad" } });
+  Object.defineProperty(odd, "error", {
+    value: { reason: 7, message: { toString: () => "x".repeat(9000) }, retryable: "no" },
+  });
+  const endless: unknown[] = [];
+  endless.push(endless);
+  const thrown = [Object.create(null), Symbol("odd"), undefined, unreadable, silent, odd];
+  const returned = [
+    endless,
+    "x".repeat(256 * 1024),
+    Symbol("odd"),
+    unreadable,
+    { toJSON: () => Reflect.get(unreadable, "any") },
+  ];
+  await analyst.handle("throw", (which) => {
+    throw thrown[Number(which)];
+  });
+  await analyst.handle("return", (which) => returned[Number(which)]);
+  const session = await (await stage.connect("planner")).open("analyst");
+  const errorOf = (name: string, which: number) =>
+    session.request(name, which).result.catch(({ error }: TaskFailed) => error);
+  const unsayable = { reason: "handler_failed", message: "It cannot be put in words." };
+  expect(await Promise.all(thrown.map((_, which) => errorOf("throw", which)))).toEqual([
+    unsayable,
+    { reason: "handler_failed", message: "Symbol(odd)" },
+    { reason: "handler_failed", message: "undefined" },
+    unsayable,
+    { reason: "bad", message: "The handler said no more." },
+    { reason: "7", message: "x".repeat(8192) },
+  ]);
+  expect(await Promise.all(returned.map((_, which) => errorOf("return", which)))).toMatchObject([
+    { reason: "invalid_argument" },
+    { reason: "envelope_too_large" },
+    { reason: "invalid_argument" },
+    { reason: "handler_failed" },
+    { reason: "invalid_argument" },
+  ]);
+});
+
+test("a signal that is aborted with what cannot be read cancels its task all the same", async () => {
+  const analyst = await stage.connect("analyst");
+  await analyst.handle("wait", async (_, { signal }) => {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    signal.throwIfAborted();
+  });
+  const session = await (await stage.connect("planner")).open("analyst");
+  const abort = new AbortController();
+  const task = session.request("wait", null, { signal: abort.signal });
+  await task.delivered;
+  abort.abort(Object.create(null));
+  expect(await reasonOf(task.result)).toBe("task_cancelled");
+});
+
 test("asking again with a task_id never runs the task twice", async () => {
   const analyst = await stage.connect("analyst");
   let runs = 0;

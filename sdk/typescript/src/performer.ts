@@ -7,23 +7,35 @@ import type { Handlers, Job } from "./handlers.ts";
 import type { Inbox, Slot } from "./inbox.ts";
 import type { StartedTask } from "./journal-records.ts";
 import type { Say } from "./receipts.ts";
+import { wordsOf } from "./words.ts";
 
 /** As much of a message as TASK_RESPONSE has room for. */
 const messageCharsMax = 8192;
 const reasonCharsMax = 128;
+const usualReason = "handler_failed";
 
+/** Of programs without types too: each member is what TASK_RESPONSE may have, whatever was thrown. Throws where reading that does. */
 function taskErrorOf(error: unknown): TaskError {
   if (error instanceof TaskFailed) {
     const { reason, message, retryable } = error.error;
     return {
-      reason: reason.slice(0, reasonCharsMax),
-      message: message.slice(0, messageCharsMax),
-      ...(retryable !== undefined && { retryable }),
+      reason: String(reason ?? usualReason).slice(0, reasonCharsMax),
+      message: String(message ?? "The handler said no more.").slice(0, messageCharsMax),
+      ...(typeof retryable === "boolean" && { retryable }),
     };
   }
-  const message = error instanceof Error ? error.message : String(error);
-  const reason = error instanceof AgentworksError ? error.reason : "handler_failed";
-  return { reason, message: message.slice(0, messageCharsMax) };
+  const reason = error instanceof AgentworksError ? error.reason : usualReason;
+  return { reason: reason.slice(0, reasonCharsMax), message: wordsOf(error).slice(0, messageCharsMax) };
+}
+
+/** How a task ends whose handler threw. Never throws: it would be answered by nobody. */
+function outcomeOf(error: unknown, isAborted: boolean): ["cancelled" | "failed", more: string] {
+  try {
+    if (isAborted && !(error instanceof TaskFailed)) return ["cancelled", ""];
+    return ["failed", `,"error":${JSON.stringify(taskErrorOf(error))}`];
+  } catch {
+    return ["failed", `,"error":${JSON.stringify({ reason: usualReason, message: wordsOf(error) })}`];
+  }
 }
 
 /** One task and its context for the handler. */
@@ -83,8 +95,7 @@ class Performance implements Job, TaskContext {
       const result = await handler(this.#input, this);
       this.#respond("succeeded", result === undefined ? "" : `,"result":${jsonOf(result)}`);
     } catch (error) {
-      if (this.signal.aborted && !(error instanceof TaskFailed)) this.#respond("cancelled", "");
-      else this.#respond("failed", `,"error":${JSON.stringify(taskErrorOf(error))}`);
+      this.#respond(...outcomeOf(error, this.signal.aborted));
     }
   }
 

@@ -8,6 +8,7 @@ import { jsonOf } from "./content.ts";
 import { type Deferred, deferred, rejected } from "./deferred.ts";
 import { AgentworksError, clientError, TaskCancelled, TaskExpired, TaskFailed, wireError } from "./error.ts";
 import type { Say, Sent } from "./receipts.ts";
+import { wordsOf } from "./words.ts";
 
 /** Progress that nobody reads: the newest of it. */
 const unreadProgressMax = 1024;
@@ -62,7 +63,7 @@ class RequestedTask implements Task {
   }
 
   watch(signal: AbortSignal): void {
-    const cancel = () => this.cancel(signal.reason instanceof Error ? signal.reason.message : String(signal.reason));
+    const cancel = () => this.cancel(wordsOf(signal.reason));
     signal.addEventListener("abort", cancel, { once: true });
     this.#forgetSignal = () => signal.removeEventListener("abort", cancel);
   }
