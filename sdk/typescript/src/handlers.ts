@@ -8,6 +8,8 @@ import { clientError } from "./error.ts";
 import { Fifo } from "./fifo.ts";
 
 export interface Job {
+  /** It has not started, and is not over. */
+  readonly isWaiting: boolean;
   /** Runs the handler; never rejects. */
   start(handler: Handler): Promise<void>;
   /** It will not be run here. */
@@ -24,6 +26,9 @@ interface Entry {
 /** How long a task of a young agent waits for a handler that is registered a little later. */
 const youthMs = 2_000;
 
+/** As many may be over and still be held: letting go of them costs a walk along all that wait. */
+const heldMax = 64;
+
 const draining: TaskError = { reason: "agent_draining", message: "The agent takes no new tasks.", retryable: true };
 
 export class Handlers {
@@ -33,6 +38,8 @@ export class Handlers {
   #idle: Deferred<void> | undefined;
   /** Tasks that came before their handler. Recovered sessions bring them at once, and programs register one by one. */
   #early: { name: string; job: Job }[] | undefined = [];
+  /** Of those that wait, as many as this may be over. */
+  #held = 0;
 
   constructor() {
     setTimeout(() => {
@@ -75,6 +82,15 @@ export class Handlers {
     }
     entry.waiting.push(job);
     this.#next(entry);
+  }
+
+  /** So many that wait have ended without being started: they are not kept, with their input, until it would be their turn. */
+  withdrawn(count: number): void {
+    this.#held += count;
+    if (this.#held < heldMax) return;
+    this.#held = 0;
+    this.#early = this.#early?.filter(({ job }) => job.isWaiting);
+    for (const { waiting } of this.#entries.values()) waiting.remove((job) => !job.isWaiting);
   }
 
   #next(entry: Entry): void {

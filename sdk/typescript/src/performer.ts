@@ -178,13 +178,18 @@ export class Performer {
   /** A handler that runs hears of it once it is taken. A task that waits is answered first: its request comes before. */
   cancel({ data }: FromBroker<"TASK_CANCEL">, slot: Slot): void {
     const task = this.#open.get(data.task_id);
-    if (task?.isWaiting) task.cancel(data.reason);
+    if (task?.isWaiting) {
+      task.cancel(data.reason);
+      this.#handlers.withdrawn(1);
+    }
     if (this.#inbox.done(slot)) task?.cancel(data.reason);
   }
 
   abandon(error: unknown): void {
     const tasks = [...this.#open.values()];
+    const waiting = tasks.filter(({ isWaiting }) => isWaiting).length;
     this.#open.clear();
     for (const task of tasks) task.abandon(error);
+    this.#handlers.withdrawn(waiting);
   }
 }
