@@ -127,6 +127,18 @@ test("close lets what was sent before arrive, then ends both sides with its reas
   await here.close();
 });
 
+test("a reader that closes its session and then leaves does not keep it from ending", async () => {
+  const { here, there } = await sessionBetween(await stage.connect("planner"), await stage.connect("analyst"));
+  const receipts = await Promise.all(["enough", 2, 3].map((content) => here.send(content)));
+  for await (const { content } of there.messages()) {
+    expect(content).toBe("enough");
+    await there.close("done");
+    break;
+  }
+  expect(await Promise.all([here.closed, there.closed])).toEqual([{ reason: "done" }, { reason: "done" }]);
+  await Promise.all(receipts.map(({ delivered }) => delivered));
+});
+
 test("both sides may close at the same time", async () => {
   const { here, there } = await sessionBetween(await stage.connect("planner"), await stage.connect("analyst"));
   await Promise.all([here.close("a"), there.close("b")]);

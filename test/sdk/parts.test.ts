@@ -83,6 +83,27 @@ describe("a channel", () => {
     channel.push(1);
     expect([(await left).done, await next(stays), channel.readers]).toEqual([true, 1, 1]);
   });
+  test("that is unwanted gives to the readers that are there, and takes the rest for nobody when the last has left", async () => {
+    const taken: number[] = [];
+    const channel = new Channel<number>((value) => taken.push(value) > 0);
+    const [first, second] = [channel[Symbol.asyncIterator](), channel[Symbol.asyncIterator]()];
+    for (const value of [1, 2, 3, 4]) channel.push(value);
+    channel.unwanted();
+    expect(await next(first)).toBe(1);
+    await first.return?.();
+    expect([await next(second), taken]).toEqual([2, [1, 2]]);
+    channel.end();
+    await second.return?.();
+    expect([taken, channel.size]).toEqual([[1, 2, 3, 4], 0]);
+  });
+  test("that is unwanted takes what comes later for nobody, too, where nobody reads", () => {
+    const taken: number[] = [];
+    const channel = new Channel<number>((value) => taken.push(value) > 0);
+    channel.push(1);
+    channel.unwanted();
+    channel.push(2);
+    expect([taken, channel.size]).toEqual([[1, 2], 0]);
+  });
   test("with a bound it keeps the newest", async () => {
     const channel = new Channel<number>(undefined, 2);
     for (const value of [1, 2, 3]) channel.push(value);

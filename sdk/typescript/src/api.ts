@@ -218,7 +218,8 @@ export interface Session {
   pause(): void;
   resume(): void;
   /** Says that this side is done; what was sent before still arrives. Resolves when all that this side has
-   * said is stored, whatever the peer does. Running handlers are aborted. */
+   * said is stored, whatever the peer does. Running handlers are aborted. Messages that no reader is there for are dropped; readers
+   * that are there may read on, and the session ends when they have read everything or left (`return()`, as `break` does). */
   close(reason?: string): Promise<void>;
   /** Resolves, never rejects, when the session has ended: with the reason given to `close`, or of the failure. */
   readonly closed: Promise<SessionEnd>;

@@ -16,6 +16,7 @@ export class Channel<T> implements AsyncIterable<T> {
   #end: { error: unknown } | undefined;
   readonly #onTake: ((value: T) => boolean) | undefined;
   readonly #sizeMax: number;
+  #unwanted = false;
   /** Readers that have started and not left. */
   readers = 0;
 
@@ -36,7 +37,8 @@ export class Channel<T> implements AsyncIterable<T> {
     if (this.#end !== undefined) return;
     if (this.#waiting.length === 0) {
       this.#values.push(value);
-      if (this.#values.size > this.#sizeMax) this.#values.shift();
+      if (this.#unwanted) this.#discard();
+      else if (this.#values.size > this.#sizeMax) this.#values.shift();
     } else if (this.#mayLeave(value)) this.#waiting.shift()?.resolve({ value, done: false });
   }
 
@@ -55,8 +57,14 @@ export class Channel<T> implements AsyncIterable<T> {
     this.#waiting = [];
   }
 
-  /** Takes everything that is queued, for nobody. */
-  discard(): void {
+  /** What the readers that are there do not read, nobody will: it is taken for nobody, once the last of them has left. */
+  unwanted(): void {
+    this.#unwanted = true;
+    this.#discard();
+  }
+
+  #discard(): void {
+    if (this.readers > 0) return;
     for (let value = this.#values.shift(); value !== undefined; value = this.#values.shift()) this.#onTake?.(value);
   }
 
@@ -88,6 +96,7 @@ export class Channel<T> implements AsyncIterable<T> {
         );
         this.#waiting = others ?? [];
         for (const one of mine ?? []) one.resolve(done);
+        if (this.#unwanted) this.#discard();
         return Promise.resolve(done);
       },
       [Symbol.asyncIterator]() {

@@ -33,7 +33,6 @@ class Incoming implements Slot, Message {
 export class Messages {
   readonly #inbox: Inbox;
   readonly #channel: Channel<Incoming>;
-  #unwanted = false;
 
   constructor(inbox: Inbox) {
     this.#inbox = inbox;
@@ -49,15 +48,12 @@ export class Messages {
   }
 
   arrived(envelope: FromBroker<"MESSAGE">, redelivered: boolean): void {
-    const incoming = this.#inbox.arrived(new Incoming(envelope, redelivered));
-    if (this.#unwanted && this.#channel.readers === 0) this.#inbox.done(incoming);
-    else this.#channel.push(incoming);
+    this.#channel.push(this.#inbox.arrived(new Incoming(envelope, redelivered)));
   }
 
   /** This side closed: what nobody reads now, nobody will. Otherwise the session would wait for a reader to end. */
   unwanted(): void {
-    this.#unwanted = true;
-    if (this.#channel.readers === 0) this.#channel.discard();
+    this.#channel.unwanted();
   }
 
   /** No more will come; what is there can be read. Then readers end, or throw `error`. */
