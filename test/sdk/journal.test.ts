@@ -135,6 +135,25 @@ test("after `drain` nothing is left for the next life", async () => {
   expect(readFileSync(journal, "utf8").split("\n")).toHaveLength(2);
 });
 
+test("`drain` between an offer's acceptance and its answer: the close is in the journal, and the next life reads it", async () => {
+  const journal = join(stage.dir, "journal-19");
+  const peer = await stage.connect("peer-19");
+  const leaving = Promise.withResolvers<void>();
+  const agent = await stage.connect("agent-19", {
+    journal,
+    recover: true,
+    // Before anything else is heard: the session is not open then.
+    accept: () => {
+      queueMicrotask(() => agent.drain().then(leaving.resolve, leaving.reject));
+      return true;
+    },
+  });
+  const session = await peer.open("agent-19");
+  await leaving.promise;
+  await stage.connect("agent-19", { journal, recover: true });
+  expect(await session.closed).toEqual({ reason: "drained" });
+});
+
 test("a second program that opens the journal has it alone, and goes on", async () => {
   const journal = join(stage.dir, "journal-16");
   const peer = await stage.connect("peer-16");

@@ -37,12 +37,13 @@ export class SessionJournal {
     this.#journal.note({ session: this.#session, ...record });
   }
 
-  /** It is open, or found again without a memory of it. */
+  /** It is open, or found again without a memory of it. A session may be closed before it is open: then that is queued. */
   opened(remembered: Remembered, redelivered: number, requested: readonly Uuid[]): void {
-    const { peer, epoch, taken, stored, isClosing } = remembered;
-    // Who closed it, nobody knows any more.
-    const closing = isClosing && { closing: { reason: "closed", own: false } };
+    const { peer, epoch, taken, stored, lines, isClosing } = remembered;
+    // Unless that line says it: who closed it, nobody knows any more.
+    const closing = isClosing && lines.length === 0 && { closing: { reason: "closed", own: false } };
     this.#note({ peer, epoch, taken, stored, redelivered, requested, ...closing });
+    for (const line of lines) this.queued(line);
   }
 
   queued(line: string): void {
