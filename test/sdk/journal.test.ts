@@ -154,6 +154,25 @@ test("`drain` between an offer's acceptance and its answer: the close is in the 
   expect(await session.closed).toEqual({ reason: "drained" });
 });
 
+test("an offer that is taken after its maker has left by `drain`: the next life goes on with that session", async () => {
+  const journal = join(stage.dir, "journal-20");
+  const agent = await stage.connect("agent-20", { journal, recover: true });
+  await stage.certified("peer-20");
+  const opening = reasonOf(agent.open("peer-20", { waitMs: 60_000 }));
+  await agent.agents();
+  await agent.drain();
+  expect(await opening).toBe("agent_draining");
+  const taken = await next((await stage.connect("peer-20")).sessions());
+  const again = await stage.connect("agent-20", { journal, recover: true });
+  const recovered = await next(again.sessions());
+  expect(recovered).toMatchObject({ id: taken.id, recovered: true, sent: 0 });
+  await recovered.send("late");
+  expect(await contentsOf(taken, 1)).toEqual(["late"]);
+  await again.drain();
+  expect(await taken.closed).toEqual({ reason: "drained" });
+  await (await stage.connect("agent-20", { journal, recover: true })).close();
+});
+
 test("a second program that opens the journal has it alone, and goes on", async () => {
   const journal = join(stage.dir, "journal-16");
   const peer = await stage.connect("peer-16");

@@ -218,6 +218,34 @@ test("drain acknowledges what was taken last: a session that its peer has closed
   expect(await session.closed).toEqual({ reason: "done" });
 });
 
+test("drain waits for nobody who might take an offer: open rejects, and the agent leaves", async () => {
+  const planner = await stage.connect("planner");
+  await stage.certified("sleeper");
+  const opening = reasonOf(planner.open("sleeper", { waitMs: 60_000 }));
+  // The answer shows that the offer, said before the question, is at the broker.
+  await planner.agents();
+  await planner.drain();
+  expect(await opening).toBe("agent_draining");
+});
+
+test("an offer that is taken while its maker drains: open has rejected, and the session is closed", async () => {
+  // Another one than before: an offer that was given up still waits for that.
+  const planner = await stage.connect("planner");
+  await stage.certified("latecomer");
+  const release = Promise.withResolvers<void>();
+  await planner.handle("work", () => release.promise);
+  const task = (await (await stage.connect("analyst")).open("planner")).request("work", null);
+  await task.delivered;
+  const opening = reasonOf(planner.open("latecomer", { waitMs: 60_000 }));
+  const drained = planner.drain();
+  expect(await opening).toBe("agent_draining");
+  const session = await next((await stage.connect("latecomer")).sessions());
+  expect(await session.closed).toEqual({ reason: "abandoned" });
+  release.resolve();
+  await task.result;
+  await drained;
+});
+
 test("close ends everything at once, and whoever ignores promises is not punished", async () => {
   const [planner, analyst] = [await stage.connect("planner"), await stage.connect("analyst")];
   await analyst.handle("wait", (_, { signal }) => new Promise((resolve) => signal.addEventListener("abort", resolve)));

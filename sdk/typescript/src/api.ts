@@ -118,7 +118,7 @@ export interface Agent extends AsyncDisposable {
   /**
    * Opens a session. Resolves when the peer accepted it; `session.peer` says who it is. Rejects with agent_offline,
    * agent_unknown, capability_unknown, capability_busy, offer_rejected, offer_expired, too_many_offers, too_many_sessions,
-   * self_session, aborted.
+   * self_session, aborted, agent_draining.
    */
   open(peer: string | ByCapability, options?: OpenOptions): Promise<Session>;
   /** Sessions that peers opened, or an earlier life of this agent. Each goes to one reader; handlers work whether or not anybody reads. */
@@ -129,7 +129,8 @@ export interface Agent extends AsyncDisposable {
   status(): AsyncIterableIterator<Status>;
   /**
    * Leaves in good order: refuses what is new, waits for running handlers, closes every session, waits until everything
-   * sent is stored, then closes the connection. Waits for the broker as long as it takes, and for no peer.
+   * sent is stored, then closes the connection. Waits for the broker as long as it takes, and for no peer: an `open` that waits
+   * rejects with agent_draining.
    */
   drain(): Promise<void>;
   /** Leaves at once: everything pending rejects with agent_closed. */

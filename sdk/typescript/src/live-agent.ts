@@ -135,8 +135,11 @@ export class LiveAgent implements Agent, Host {
   }
 
   async #drain(): Promise<void> {
+    // Whether it is answered is a peer's business: one that is taken before the agent has left is closed, and the rest is left.
+    for (const session of this.#sessions) if (session.isOffering) session.abandon(clientError("agent_draining"));
     await this.handlers.drain();
-    await Promise.allSettled(Array.from(this.#sessions, (session) => session.close("drained")));
+    const open = [...this.#sessions].filter(({ isOffering }) => !isOffering);
+    await Promise.allSettled(open.map((session) => session.close("drained")));
     // What was taken last is acknowledged: a session that waited for nothing else has ended then.
     this.#outlet.settle(this.#sessions);
     await this.close();

@@ -168,6 +168,11 @@ export class LiveSession implements Session {
     return this.#messages.hasUnread;
   }
 
+  /** This program offered it, and has had no answer. */
+  get isOffering(): boolean {
+    return this.#core.state === "offering";
+  }
+
   /** The one who opened it does not wait any more: it is closed as soon as it is accepted. */
   abandon(error: AgentworksError): void {
     this.#abandoned = true;
