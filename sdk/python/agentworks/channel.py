@@ -15,12 +15,19 @@ class Channel(Generic[T]):
     """
     :param on_take: answers False when the value must not leave: whoever says so has ended the channel
     :param size_max: beyond it the oldest value is dropped: only for values that may be
+    :param on_leave: is told when a reader is about to leave, by whichever thread lets go of it
     """
 
-    def __init__(self, on_take: Optional[Callable[[T], bool]] = None, size_max: Optional[int] = None) -> None:
+    def __init__(
+        self,
+        on_take: Optional[Callable[[T], bool]] = None,
+        size_max: Optional[int] = None,
+        on_leave: Callable[[], None] = lambda: None,
+    ) -> None:
         self._values: Deque[T] = deque(maxlen=size_max)
         self._waiting: Deque["asyncio.Future[None]"] = deque()
         self._on_take = on_take
+        self.on_leave = on_leave
         self._ended = False
         self._error: Optional[BaseException] = None
         self._readers: "WeakSet[Reader[T]]" = WeakSet()
@@ -100,6 +107,9 @@ class Reader(Generic[T]):
 
     def __init__(self, channel: Channel[T]) -> None:
         self._channel = channel
+
+    def __del__(self) -> None:
+        self._channel.on_leave()
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self

@@ -3,6 +3,7 @@ it."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, AsyncIterator, Optional
 
 from .channel import Channel
@@ -34,7 +35,8 @@ class Messages:
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._channel: Channel[Message] = Channel(inbox.done)
+        self._loop = asyncio.get_running_loop()
+        self._channel: Channel[Message] = Channel(inbox.done, on_leave=self._left)
         self._unwanted = False
 
     @property
@@ -56,8 +58,18 @@ class Messages:
         """This side closed: what nobody reads now, nobody will. Otherwise the session would wait for a reader to
         end."""
         self._unwanted = True
-        if self._channel.readers == 0:
+        self._discard()
+
+    def _discard(self) -> None:
+        if self._unwanted and self._channel.readers == 0:
             self._channel.discard()
+
+    def _left(self) -> None:
+        """A reader leaves. What it did not read is looked at in the loop's own thread, and once it is gone."""
+        try:
+            self._loop.call_soon_threadsafe(self._discard)
+        except RuntimeError:
+            pass  # The loop has ended, and the session with it.
 
     def end(self, error: Optional[BaseException] = None) -> None:
         """No more will come; what is there can be read. Then readers end, or raise ``error``."""

@@ -14,6 +14,16 @@ from .fixtures import AgentTest, soon
 
 
 class Leaving(AgentTest):
+    async def test_a_reader_that_closes_its_session_and_then_leaves_keeps_nothing_from_ending(self) -> None:
+        here, there = await self.session_between(await self.connect("planner"), await self.connect("analyst"))
+        for content in ("stop", 2, 3):
+            here.send(content)
+        async for _ in there.messages():
+            await there.close("enough")
+            break
+        for session in (here, there):
+            self.assertEqual(await soon(session.closed), ("enough", None))
+
     async def test_what_is_accepted_while_the_agent_drains_is_closed_and_its_journal_can_be_read(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             journal = Path(folder) / "journal"
