@@ -139,7 +139,9 @@ class Agent:
     async def drain(self) -> None:
         """Leaves in good order: refuses what is new, waits for running handlers, closes every session, waits until
         everything sent is stored, then closes the connection. Waits for the broker as long as it takes, and for no
-        peer. Not to be awaited by a handler: it would wait for itself.
+        peer: an ``open`` that nobody has answered raises agent_draining. The broker keeps its offer all the same, and
+        the next life of this agent finds what came of it in ``sessions()``. Not to be awaited by a handler: it would
+        wait for itself.
         """
         await self._live.drain()
 

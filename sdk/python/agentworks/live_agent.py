@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Set
 
 from .calls import Calls
 from .certificates.renewing import Renewing
@@ -85,6 +85,8 @@ class LiveAgent:
         #: Awaits the broker's answer to the latest announcement.
         self.announced: Deferred[Envelope] = resolved({})
         self._draining = False
+        #: Raises as soon as the agent begins to leave: nothing new is opened from then on.
+        self._leaving: Deferred[None] = Deferred()
         self._connection = Connection(setup.connection, self)
         self._outlet.connection = self._connection
         self._watch_every = setup.connection.timing.ack_stall_ms / 4000
@@ -105,7 +107,7 @@ class LiveAgent:
         self.calls.ask("CAPABILITY_ANNOUNCE", {"capabilities": self.handlers.capabilities}, self.announced)
 
     async def open(self, target: Target, metadata: object) -> Session:
-        return await open_session(target, metadata, self.sessions.begin, self.random)
+        return await open_session(target, metadata, self.sessions.begin, self.random, self._leaving)
 
     async def drain(self) -> None:
         if asyncio.current_task() in self.handlers.running:
@@ -113,16 +115,30 @@ class LiveAgent:
                 "invalid_argument", "A handler cannot await `drain`, which waits for it: run it as a task."
             )
         self._draining = True
+        refusal = client_error("agent_draining")
+        self._leaving.reject(refusal)
+        for session in self.sessions:
+            if session.is_offering:
+                session.abandon(refusal)
         await self.handlers.drain()
-        closing = [session.close("drained") for session in list(self.sessions)]
-        for stored in closing:
-            try:
-                await stored
-            except AgentworksError:
-                pass  # Why it failed is in `session.closed`.
+        await self._close_sessions()
         # What was taken last is acknowledged: a session that waited for nothing else has ended then.
         self._outlet.settle(list(self.sessions))
         await self.close()
+
+    async def _close_sessions(self) -> None:
+        """All but those that nobody has answered; those, too, that are accepted in the meantime."""
+        closed: Set[Session] = set()
+        while True:
+            closing = {session for session in self.sessions if not session.is_offering} - closed
+            if not closing:
+                return
+            closed |= closing
+            for stored in [session.close("drained") for session in closing]:
+                try:
+                    await stored
+                except AgentworksError:
+                    pass  # Why it failed is in `session.closed`.
 
     async def close(self) -> None:
         self._stop(client_error("agent_closed"))
@@ -294,6 +310,7 @@ class LiveAgent:
         self._connection.stop(_normal_closure, "closed")
         if error.reason == "superseded":
             self.tell(Superseded())
+        self._leaving.reject(error)
         self.registered.reject(error)
         self.sessions.stop(error)
         self.calls.fail(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass
-from typing import Any, Callable, List, NamedTuple, Optional, Union
+from typing import Any, Awaitable, Callable, List, NamedTuple, Optional, Union
 
 from .backoff import Backoff, backoff_ms
 from .content import json_of
@@ -61,13 +61,18 @@ def target_of(peer: Optional[str], capability: Optional[str], wait_ms: float) ->
 
 
 async def open_session(
-    target: Target, metadata: object, begin: Callable[[ClientSession], Session], random: Callable[[], float]
+    target: Target,
+    metadata: object,
+    begin: Callable[[ClientSession], Session],
+    random: Callable[[], float],
+    leaving: Awaitable[None],
 ) -> Session:
     """Offers a session, and waits for the answer: the broker keeps the offer for a peer that is away. Only where nobody
     has room for a capability the offer is made anew, until time is up. Cancelled, the session is closed as soon as it
     is accepted.
 
     :param begin: puts an offer on its way
+    :param leaving: raises when the agent begins to leave
     """
     text = None if metadata is None else json_of(metadata)
     clock = asyncio.get_running_loop().time
@@ -87,7 +92,10 @@ async def open_session(
             if error.reason != "capability_busy" or clock() + delay_s >= deadline:
                 raise
         attempt += 1
-        await asyncio.sleep(delay_s)
+        try:
+            await asyncio.wait_for(leaving, delay_s)
+        except asyncio.TimeoutError:
+            pass
 
 
 def judge_offer(offer: Envelope, accept: Optional[Accept], refusal: Optional[str]) -> Union[ClientSession, str]:

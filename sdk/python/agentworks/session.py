@@ -192,6 +192,11 @@ class Session:
     def has_unread(self) -> bool:
         return self._messages.has_unread
 
+    @property
+    def is_offering(self) -> bool:
+        """This program offers it, and nobody has answered."""
+        return self._core.state == "offering"
+
     def abandon(self, error: AgentworksError) -> None:
         """The one who opened it does not wait any more: it is closed as soon as it is accepted."""
         self._abandoned = True

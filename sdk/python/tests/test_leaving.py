@@ -10,7 +10,7 @@ from typing import List
 
 from agentworks import Agent, Offer
 
-from .fixtures import AgentTest, soon
+from .fixtures import AgentTest, reason_of, said, soon
 
 
 class Leaving(AgentTest):
@@ -42,6 +42,55 @@ class Leaving(AgentTest):
             self.assertEqual(await soon(session.closed), ("drained", None))
             again = await self.connect("analyst14", journal=journal, recover=True)
             self.assertEqual((await soon(planner.open("analyst14"))).peer, again.id)
+
+    async def test_an_agent_that_leaves_waits_for_no_answer_to_what_it_offers(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            journal = Path(folder) / "journal"
+            planner = await self.connect("planner15", journal=journal, recover=True)
+            self.stage.certified("sleeper15")
+            opening = asyncio.ensure_future(planner.open("sleeper15", wait_ms=60_000))
+            await said(planner)
+            await soon(planner.drain())
+            self.assertEqual(await reason_of(opening), "agent_draining")
+            # The broker has the offer still: who accepts it is met by the next life.
+            sleeper = await self.connect("sleeper15")
+            theirs = await soon(sleeper.sessions().__anext__())
+            again = await self.connect("planner15", journal=journal, recover=True)
+            ours = await soon(again.sessions().__anext__())
+            self.assertEqual((ours.id, ours.recovered), (theirs.id, True))
+            await soon(again.drain())
+            self.assertEqual(await soon(theirs.closed), ("drained", None))
+
+    async def test_an_offer_that_is_accepted_after_all_while_its_agent_drains_is_closed(self) -> None:
+        planner, analyst = await self.connect("planner"), await self.connect("analyst")
+        go = asyncio.Event()
+        await planner.handle("wait", lambda _: go.wait())
+        session = await analyst.open("planner")
+        task = session.request("wait", None)
+        await soon(task.delivered)
+        self.stage.certified("sleeper16")
+        opening = asyncio.ensure_future(planner.open("sleeper16", wait_ms=60_000))
+        await said(planner)
+        drained = asyncio.ensure_future(planner.drain())
+        self.assertEqual(await reason_of(opening), "agent_draining")
+        sleeper = await self.connect("sleeper16")
+        theirs = await soon(sleeper.sessions().__anext__())
+        self.assertEqual(await soon(theirs.closed), ("abandoned", None))
+        go.set()
+        self.assertTrue(await soon(task))
+        await soon(drained)
+
+    async def test_an_open_that_waits_for_room_ends_with_its_agent(self) -> None:
+        worker, analyst = await self.connect("worker17"), await self.connect("analyst")
+        await worker.handle("dig17", lambda _: "dug", max_concurrency=1)
+        await analyst.open(capability="dig17")
+        for reason in ("agent_draining", "agent_closed"):
+            planner = await self.connect("planner")
+            opening = asyncio.ensure_future(planner.open(capability="dig17", wait_ms=60_000))
+            await said(planner)
+            self.assertFalse(opening.done())
+            await soon(planner.drain() if reason == "agent_draining" else planner.close())
+            self.assertEqual(await reason_of(opening), reason)
 
 
 if __name__ == "__main__":
