@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Protocol, Set, Tuple
+from collections import OrderedDict
+from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Set
 
 from .content import json_of
 from .deferred import Deferred
@@ -40,7 +40,8 @@ class _Entry:
         self.handler = handler
         self.takes_task = takes_task
         self.running = 0
-        self.waiting: Deque[Job] = deque()
+        #: In their order; a dict, for one may be withdrawn from the midst of many.
+        self.waiting: "OrderedDict[Job, None]" = OrderedDict()
 
 
 def _takes_task(name: str, handler: Handler) -> bool:
@@ -70,12 +71,12 @@ class Handlers:
         self._idle: Deferred[None] = Deferred()
         #: Tasks that came before their handler. Recovered sessions bring them at once, and programs register one by
         #: one.
-        self._early: Optional[List[Tuple[str, Job]]] = []
+        self._early: Optional[Dict[Job, str]] = {}
         self._growing_up = asyncio.get_running_loop().call_later(_youth_s, self._grow_up)
 
     def _grow_up(self) -> None:
-        early, self._early = self._early or [], None
-        for name, job in early:
+        early, self._early = self._early or {}, None
+        for job, name in early.items():
             self.submit(name, job)
 
     @property
@@ -106,10 +107,9 @@ class Handlers:
             self._entries[name] = _Entry(capability, handler, takes_task)
         else:
             before.capability, before.handler, before.takes_task = capability, handler, takes_task
-        if self._early is not None:
-            now = [job for early, job in self._early if early == name]
-            self._early = [(early, job) for early, job in self._early if early != name]
-            for job in now:
+        early = self._early or {}
+        for job in [job for job, wanted in early.items() if wanted == name]:
+            if early.pop(job, None) is not None:
                 self.submit(name, job)
 
     def submit(self, name: str, job: Job) -> None:
@@ -119,15 +119,25 @@ class Handlers:
         entry = self._entries.get(name)
         if entry is None:
             if self._early is not None:
-                return self._early.append((name, job))
+                self._early[job] = name
+                return None
             return job.refuse({"reason": "capability_unknown", "message": f"This agent has no handler for {name}."})
-        entry.waiting.append(job)
+        entry.waiting[job] = None
         self._next(entry)
+
+    def withdraw(self, name: str, job: Job) -> None:
+        """It is over, whether or not its turn has come: what never runs is not kept for it."""
+        entry = self._entries.get(name)
+        if entry is not None:
+            entry.waiting.pop(job, None)
+        if self._early is not None:
+            self._early.pop(job, None)
 
     def _next(self, entry: _Entry) -> None:
         room = entry.capability.get("max_concurrency")
         while entry.waiting and (room is None or entry.running < room):
-            task = entry.waiting.popleft().start(entry.handler, entry.takes_task)
+            job, _ = entry.waiting.popitem(last=False)
+            task = job.start(entry.handler, entry.takes_task)
             if task is None:
                 continue
             entry.running += 1
@@ -145,8 +155,8 @@ class Handlers:
         """Refuses what has not started and what comes. Awaits that nothing runs any more."""
         self._draining = True
         self.stop()
-        early, self._early = self._early or [], None
-        waiting = [job for _, job in early]
+        early, self._early = self._early or {}, None
+        waiting = list(early)
         for entry in self._entries.values():
             waiting.extend(entry.waiting)
             entry.waiting.clear()

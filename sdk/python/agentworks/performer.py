@@ -252,6 +252,7 @@ class Performer:
 
     def ended(self, task: TaskContext) -> None:
         self._open.pop(task.id, None)
+        self._handlers.withdraw(task.capability, task)
 
     def cancel(self, task_id: str, slot: Slot) -> None:
         """A handler that runs hears of it once it is taken. A task that waits is answered first: its request comes
@@ -265,4 +266,5 @@ class Performer:
     def abandon(self) -> None:
         tasks, self._open = list(self._open.values()), {}
         for task in tasks:
+            self._handlers.withdraw(task.capability, task)
             task.abandon()
