@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-from .error import client_error, wire_error
+from .error import client_error, text_of, wire_error
 from .protocol.codec import deeper_than, encode, utf8_length
 from .protocol.limits import DEPTH_MAX, ENVELOPE_BYTES_MAX
 
@@ -44,8 +44,9 @@ def json_of(value: object) -> str:
         text = encode(value)
     except RecursionError:
         raise wire_error("too_deep") from None
-    except (TypeError, ValueError) as error:
-        raise client_error("invalid_argument", f"The content cannot be written as JSON: {error}.", error) from error
+    except Exception as error:  # A program's own dict may raise whatever it likes.
+        detail = f"The content cannot be written as JSON: {text_of(error)}."
+        raise client_error("invalid_argument", detail, error) from error
     if len(text) > _room or (len(text) * 4 > _room and utf8_length(text) > _room):
         raise wire_error("envelope_too_large")
     if text[0] in "{[" and text.count("[") + text.count("{") > _levels_max and deeper_than(value, _levels_max):

@@ -125,6 +125,14 @@ class TaskExpired(AgentworksError):
         super().__init__("deadline_exceeded", "out_of_range", detail, True, "maybe")
 
 
+def text_of(value: object) -> str:
+    """What a program's own object says of itself; its type where that fails."""
+    try:
+        return str(value)
+    except Exception:
+        return type(value).__name__
+
+
 def client_error(reason: str, detail: Optional[str] = None, cause: Optional[BaseException] = None) -> AgentworksError:
     """An error of the client's own making."""
     entry = _client_reasons[reason]

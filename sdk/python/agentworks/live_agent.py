@@ -14,7 +14,7 @@ from .connection import Connection, ConnectionOptions
 from .content import json_of
 from .deferred import Deferred, resolved
 from .direct import open_direct
-from .error import AgentworksError, client_error, said_error
+from .error import AgentworksError, client_error, said_error, text_of
 from .handlers import Handler, Handlers
 from .journal import Journal
 from .journal_records import Owner
@@ -255,8 +255,9 @@ class LiveAgent:
         refusal = "The agent is draining." if self._draining else None
         try:
             judged = judge_offer(offer, self._setup.accept, refusal)
-        except Exception as error:  # The program's own, whatever it is.
-            self.tell(Fault(client_error("invalid_argument", f"`accept` failed: {error}.", error)))
+        # The program's own, whatever it is: it is asked within the connection, which goes on.
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            self.tell(Fault(client_error("invalid_argument", f"`accept` failed: {text_of(error)}.", error)))
             judged = judge_offer(offer, None, "The agent failed to judge the offer.")
         if isinstance(judged, ClientSession):
             self.sessions.begin(judged)

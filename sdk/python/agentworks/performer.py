@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterable, Opti
 
 from .content import json_of
 from .deferred import resolved
-from .error import AgentworksError, TaskCancelled, TaskFailed
+from .error import AgentworksError, TaskCancelled, TaskFailed, text_of
 from .handlers import Handler, Handlers
 from .inbox import Inbox, Slot
 from .journal_records import StartedTask
@@ -34,17 +34,26 @@ Say = Callable[..., Receipt]
 
 
 def _task_error_of(error: BaseException) -> TaskError:
+    """What the requester reads: never more than TASK_RESPONSE takes, whatever the program put into its exception."""
+    try:
+        return _said_by(error)
+    except Exception:  # Its own words fail.
+        return {"reason": "handler_failed", "message": type(error).__name__}
+
+
+def _said_by(error: BaseException) -> TaskError:
     if isinstance(error, TaskFailed):
-        said: TaskError = {
-            "reason": str(error.error["reason"])[:_reason_chars_max],
-            "message": str(error.error["message"])[:_message_chars_max],
-        }
+        said = _error_of(error.error["reason"], error.error["message"])
         if "retryable" in error.error:
-            said["retryable"] = error.error["retryable"]
+            said["retryable"] = error.error["retryable"] is True
         return said
     if isinstance(error, AgentworksError):
-        return {"reason": error.reason, "message": error.detail[:_message_chars_max]}
-    return {"reason": "handler_failed", "message": (str(error) or type(error).__name__)[:_message_chars_max]}
+        return _error_of(error.reason, error.detail)
+    return _error_of("handler_failed", str(error) or type(error).__name__)
+
+
+def _error_of(reason: object, message: object) -> TaskError:
+    return {"reason": str(reason)[:_reason_chars_max], "message": str(message)[:_message_chars_max]}
 
 
 #: Fractions of a second: `datetime` takes six digits of them.
@@ -135,6 +144,12 @@ class TaskContext:
         return self._running
 
     async def _perform(self, handler: Handler, takes_task: bool) -> Any:
+        try:
+            return await self._call(handler, takes_task)
+        except SystemExit as error:  # What a requester asked for must not end the program.
+            raise RuntimeError(f"SystemExit: {text_of(error)}") from error
+
+    async def _call(self, handler: Handler, takes_task: bool) -> Any:
         arguments = (self._input, self) if takes_task else (self._input,)
         call = getattr(handler, "__call__", None)
         if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call):
@@ -157,13 +172,13 @@ class TaskContext:
             result = task.result()
             try:
                 return self._respond("succeeded", f',"result":{json_of(result)}')
-            except AgentworksError as unsayable:
+            except Exception as unsayable:
                 error = unsayable
         if self.cancelled and not isinstance(error, TaskFailed):
             return self._respond("cancelled", "")
+        self._fail(_task_error_of(error))
         if not isinstance(error, AgentworksError):
             _log.error("The handler of %s failed (task %s).", self.capability, self.id, exc_info=error)
-        self._fail(_task_error_of(error))
 
     def refuse(self, error: TaskError) -> None:
         self._performer.began(self._slot)

@@ -8,6 +8,8 @@ import contextvars
 import threading
 from typing import Any, Callable, Optional
 
+from .error import text_of
+
 
 async def in_thread(name: str, function: Callable[..., Any], *arguments: object) -> Any:
     """What it returns or raises. Cancelled, this stops waiting; the thread goes on."""
@@ -29,7 +31,7 @@ async def in_thread(name: str, function: Callable[..., Any], *arguments: object)
         try:
             result = context.run(function, *arguments)
         except StopIteration as stop:  # A future cannot carry it.
-            error = RuntimeError(f"StopIteration: {stop}")
+            error = RuntimeError(f"StopIteration: {text_of(stop)}")
         except BaseException as raised:
             error = raised
         try:
