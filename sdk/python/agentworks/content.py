@@ -10,8 +10,9 @@ from .error import client_error, text_of, wire_error
 from .protocol.codec import deeper_than, encode, utf8_length
 from .protocol.limits import DEPTH_MAX, ENVELOPE_BYTES_MAX
 
-#: Kept free for the envelope around ``data``: type, ids, seq.
-_header_bytes = 256
+#: Kept free for what is around the content: the longest heads, of a TASK_REQUEST with a deadline and of a SESSION_INIT,
+#: have some 400.
+_header_bytes = 512
 _room = ENVELOPE_BYTES_MAX - _header_bytes
 #: The envelope and its ``data`` are two of the levels.
 _levels_max = DEPTH_MAX - 2
