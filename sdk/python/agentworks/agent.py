@@ -112,7 +112,8 @@ class Agent:
             day. With a capability: how long to try again while nobody has room. 0: reject at once when nobody is there
 
         Raises AgentworksError: agent_offline, agent_unknown, capability_unknown, capability_busy, offer_rejected,
-        offer_expired, too_many_offers, too_many_sessions, self_session, invalid_argument, or why the agent has ended.
+        offer_expired, too_many_offers, too_many_sessions, self_session, invalid_argument, agent_draining, or
+        why the agent has ended.
         """
         return await self._live.open(target_of(peer, capability, wait_ms), metadata)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: As much of a message as TASK_RESPONSE has room for.
 _message_chars_max = 8192
 _reason_chars_max = 128
+_usual_reason = "handler_failed"
 
 _log = logging.getLogger("agentworks")
 
@@ -38,22 +39,25 @@ def _task_error_of(error: BaseException) -> TaskError:
     try:
         return _said_by(error)
     except Exception:  # Its own words fail.
-        return {"reason": "handler_failed", "message": type(error).__name__}
+        return {"reason": _usual_reason, "message": type(error).__name__}
 
 
 def _said_by(error: BaseException) -> TaskError:
     if isinstance(error, TaskFailed):
         said = _error_of(error.error["reason"], error.error["message"])
-        if "retryable" in error.error:
-            said["retryable"] = error.error["retryable"] is True
+        retryable = error.error.get("retryable")
+        if isinstance(retryable, bool):
+            said["retryable"] = retryable
         return said
     if isinstance(error, AgentworksError):
         return _error_of(error.reason, error.detail)
-    return _error_of("handler_failed", str(error) or type(error).__name__)
+    return _error_of(_usual_reason, str(error) or type(error).__name__)
 
 
 def _error_of(reason: object, message: object) -> TaskError:
-    return {"reason": str(reason)[:_reason_chars_max], "message": str(message)[:_message_chars_max]}
+    said = _usual_reason if reason is None else str(reason)
+    words = "The handler said no more." if message is None else str(message)
+    return {"reason": said[:_reason_chars_max], "message": words[:_message_chars_max]}
 
 
 #: Fractions of a second: `datetime` takes six digits of them.
@@ -166,7 +170,7 @@ class TaskContext:
         if task.cancelled():
             if self.cancelled:
                 return self._respond("cancelled", "")
-            return self._fail({"reason": "handler_failed", "message": "The handler cancelled itself."})
+            return self._fail({"reason": _usual_reason, "message": "The handler cancelled itself."})
         error = task.exception()
         if error is None:
             result = task.result()

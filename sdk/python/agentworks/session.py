@@ -158,7 +158,9 @@ class Session:
 
     def close(self, reason: str = "closed") -> Awaitable[None]:
         """Says, at once, that this side is done; what was sent before still arrives. Running handlers are cancelled.
-        Await what it gives to wait until all that this side has said is stored, whatever the peer does."""
+        Messages that no reader is there for are dropped; readers that are there may read on, and the session ends when
+        they have read everything or left (as ``break`` does). Await what it gives to wait until all that this side has
+        said is stored, whatever the peer does."""
         if self._close.stored is not None:
             return self._close.stored
         if self._end is not None:

@@ -46,9 +46,9 @@ def _numbers() -> Iterator[int]:
     yield 1
 
 
-def _odd(text: Any) -> Any:
+def _odd(value: Any) -> Any:
     """Something that no annotation allows, and any program may hand over."""
-    return text
+    return value
 
 
 #: What it does, the reason that the requester reads, and a part of the message.
@@ -57,15 +57,16 @@ _oddities: List[Tuple[str, Callable[[], Any], str, str]] = [
     ("grave", lambda: _raise(_Grave("grave")), "handler_failed", "grave"),
     ("cancelled", lambda: _raise(asyncio.CancelledError()), "handler_failed", "cancelled itself"),
     ("exit", lambda: sys.exit("enough"), "handler_failed", "SystemExit: enough"),
-    ("unsayable exit", lambda: sys.exit(Unsayable()), "handler_failed", "SystemExit"),
+    ("unsayable exit", lambda: sys.exit(_odd(Unsayable())), "handler_failed", "SystemExit"),
     ("stop", lambda: _raise(StopIteration(Unsayable())), "handler_failed", "StopIteration"),
     ("group", lambda: _raise(GeneratorExit("left")), "handler_failed", "left"),
     ("bare", lambda: _raise(_Bare()), "handler_failed", "_Bare"),
     ("no text", lambda: _raise(TaskFailed(_odd(Unsayable()), _odd(Unsayable()))), "handler_failed", "no text"),
+    ("nothing", lambda: _raise(TaskFailed(_odd(None), _odd(None))), "handler_failed", "said no more"),
     ("no flag", lambda: _raise(TaskFailed("bad", "yes", _odd("yes"))), "bad", "yes"),
     ("wide", lambda: _raise(TaskFailed("😀" * 128, "😀" * 8192)), "😀" * 128, "😀" * 8192),
     ("wider", lambda: _raise(ValueError("😀" * 8193)), "handler_failed", "😀" * 8192),
-    ("no detail", lambda: _raise(AgentworksError(_odd(None), "code", _odd(None), False)), "None", "None"),
+    ("no detail", lambda: _raise(AgentworksError(_odd(None), "code", _odd(None), False)), "handler_failed", "said no more"),
     ("no words", lambda: _raise(AgentworksError("x" * 129, "code", "y" * 8193, False)), "x" * 128, "y" * 8192),
     ("not a number", lambda: [float("nan")], "invalid_argument", "JSON"),
     ("a set", lambda: {1}, "invalid_argument", "JSON"),
