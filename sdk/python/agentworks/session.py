@@ -165,8 +165,8 @@ class Session:
             return self._close.stored
         if self._end is not None:
             return resolved(None)
-        # Before it is open nothing is queued: the journal does not know the session yet, and of one that an earlier life
-        # had nobody knows here how far it came.
+        # Before it is open nothing is queued: the journal does not know the session yet, and how far that of an earlier
+        # life came nobody knows here.
         is_open = self._core.state not in ("offering", "accepting", "recovering")
         stored = self._close.say(reason, None if is_open else self.opened)
         self._performer.abandon()

@@ -45,8 +45,8 @@ class SessionClose:
     def say(self, reason: str, known: Optional[Awaitable[None]]) -> Awaitable[None]:
         """This side closes.
 
-        :param known: awaits that it is known where the stream stands, which that of an earlier life or of a session that
-            is not open yet is not; None: it is known
+        :param known: awaits that it is known where the stream stands, as it is not of a session that is not open yet,
+            or was an earlier life's; None: it is known
         :returns: ``stored``
         """
         stored = self._say_last(reason) if known is None else asyncio.ensure_future(self._say_when(known, reason))

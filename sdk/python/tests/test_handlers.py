@@ -66,7 +66,7 @@ _oddities: List[Tuple[str, Callable[[], Any], str, str]] = [
     ("no flag", lambda: _raise(TaskFailed("bad", "yes", _odd("yes"))), "bad", "yes"),
     ("wide", lambda: _raise(TaskFailed("😀" * 128, "😀" * 8192)), "😀" * 128, "😀" * 8192),
     ("wider", lambda: _raise(ValueError("😀" * 8193)), "handler_failed", "😀" * 8192),
-    ("no detail", lambda: _raise(AgentworksError(_odd(None), "code", _odd(None), False)), "handler_failed", "said no more"),
+    ("no detail", lambda: _raise(AgentworksError(_odd(None), "", _odd(None), False)), "handler_failed", "said no more"),
     ("no words", lambda: _raise(AgentworksError("x" * 129, "code", "y" * 8193, False)), "x" * 128, "y" * 8192),
     ("not a number", lambda: [float("nan")], "invalid_argument", "JSON"),
     ("a set", lambda: {1}, "invalid_argument", "JSON"),
