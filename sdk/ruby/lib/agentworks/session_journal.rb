@@ -9,16 +9,18 @@ module Agentworks
       @session = session
     end
 
-    # It is open, or found again without a memory of it.
+    # It is open, or found again without a memory of it. What was queued before that is noted only now: of a session that is not known
+    # the journal keeps nothing.
     # @param remembered [Protocol::Remembered]
     def opened(remembered, redelivered, requested)
       record = {
         'peer' => remembered.peer, 'epoch' => remembered.epoch, 'taken' => remembered.taken, 'stored' => remembered.stored,
         'redelivered' => redelivered, 'requested' => requested
       }
-      # Who closed it, nobody knows any more.
-      record['closing'] = { 'reason' => 'closed', 'own' => false } if remembered.closing
+      # Unless a line says so, nobody knows any more who closed it.
+      record['closing'] = { 'reason' => 'closed', 'own' => false } if remembered.closing && remembered.lines.empty?
       note(record)
+      remembered.lines.each { |line| note('line' => line) }
     end
 
     # @return [Boolean] false: it could not be written
