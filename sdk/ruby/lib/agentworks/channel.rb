@@ -10,10 +10,12 @@ module Agentworks
     include Enumerable
 
     # @param size_max [Integer, nil] beyond it the oldest value is dropped: only for values that may be
-    def initialize(lock, size_max: nil, on_take: nil)
+    # @param on_leave [#call, nil] is told, with the lock held, when a reader has left
+    def initialize(lock, size_max: nil, on_take: nil, on_leave: nil)
       @lock = lock
       @size_max = size_max
       @on_take = on_take
+      @on_leave = on_leave
       @values = []
       @waiters = Waiters.new(lock)
       @ended = false
@@ -48,7 +50,7 @@ module Agentworks
         end
         self
       ensure
-        @lock.synchronize { @readers -= 1 }
+        @lock.synchronize { leave }
       end
     end
 
@@ -109,6 +111,11 @@ module Agentworks
       raise @error.dup if @error
 
       nil
+    end
+
+    def leave
+      @readers -= 1
+      @on_leave&.call
     end
 
     def leaves?

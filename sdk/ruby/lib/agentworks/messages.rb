@@ -19,7 +19,9 @@ module Agentworks
       @inbox = inbox
       @slots = {}
       @unwanted = false
-      @channel = Channel.new(lock, on_take: ->(message) { @inbox.done(@slots.delete(message.seq)) })
+      @channel = Channel.new(
+        lock, on_take: ->(message) { @inbox.done(@slots.delete(message.seq)) }, on_leave: -> { unwanted if @unwanted }
+      )
     end
 
     def unread?
@@ -40,7 +42,7 @@ module Agentworks
       )
     end
 
-    # This side closed: what nobody reads now, nobody will. Otherwise the session would wait for a reader to end.
+    # This side closed: what nobody reads now, or when its reader leaves, nobody will. Otherwise the session would wait for a reader to end.
     def unwanted
       @unwanted = true
       @channel.discard unless @channel.read?
