@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Who leaves in the midst of something: a session that is only just accepted, messages that nobody reads.
+# Who leaves in the midst of something: an offer that nobody has answered, a session that is only just accepted, messages that nobody reads.
 require_relative 'support/stage'
 
 class LeavingTest < AgentTest
@@ -76,6 +76,69 @@ class LeavingTest < AgentTest
     assert_equal 'enough', there.wait_closed(timeout: PATIENCE).reason
   end
 
+  def test_drain_ends_an_open_that_waits_for_its_peer_and_waits_for_none
+    planner = connect('planner23')
+    Stage.credentials('sleeper23')
+    opening = offer(planner, 'sleeper23')
+    assert planner.drain(timeout: 5)
+    assert_equal :agent_draining, opening.value
+  end
+
+  def test_drain_does_not_wait_for_the_peer_of_an_open_that_had_timed_out
+    planner = connect('planner24')
+    Stage.credentials('sleeper24')
+    assert_equal(:timed_out, reason_of { planner.open('sleeper24', wait_ms: 60_000, timeout: 0.05) })
+    assert planner.drain(timeout: 5)
+  end
+
+  # [N15]
+  def test_drain_ends_an_open_that_waits_for_room
+    planner = connect('planner25')
+    connect('analyst25').handle('scarce', max_concurrency: 1) { 1 }
+    planner.open(capability: 'scarce')
+    pausing = Thread::Queue.new
+    live(planner).define_singleton_method(:pause) { |seconds| (pausing << seconds) && super(60) }
+    opening = Thread.new { reason_of { planner.open(capability: 'scarce', wait_ms: 60_000) } }
+    pausing.pop
+    assert planner.drain(timeout: 5)
+    assert_equal :agent_draining, opening.value
+  end
+
+  def test_the_session_of_a_peer_that_accepts_while_the_agent_drains_ends
+    planner = connect('planner26')
+    go = Thread::Queue.new
+    planner.handle('work') { go.pop }
+    connect('asker26').open('planner26').request('work').delivered(timeout: PATIENCE)
+    Stage.credentials('sleeper26')
+    opening = offer(planner, 'sleeper26')
+    drained = Thread.new { planner.drain(timeout: PATIENCE) }
+    # At once, not when the handler has ended.
+    assert_equal :agent_draining, opening.value
+    assert drained.alive?
+    verdict = Thread::Queue.new
+    sleeper = connect('sleeper26', accept: ->(_) { verdict.pop })
+    statuses = sleeper.status
+    verdict << true
+    assert_equal 'abandoned', await_status(statuses, :session_closed).reason
+    go << nil
+    assert drained.value
+  end
+
+  def test_the_session_of_a_peer_that_accepts_after_the_drain_is_the_next_lifes
+    journal = File.join(@folder, 'journal')
+    planner = connect('planner27', recover: true, journal: journal)
+    Stage.credentials('sleeper27')
+    opening = offer(planner, 'sleeper27')
+    assert planner.drain(timeout: 5)
+    assert_equal :agent_draining, opening.value
+    theirs = connect('sleeper27').sessions.next(timeout: PATIENCE)
+    again = connect('planner27', recover: true, journal: journal)
+    recovered = again.sessions.next(timeout: PATIENCE)
+    assert_equal [theirs.id, true], [recovered.id, recovered.recovered?]
+    recovered.close('not needed')
+    assert_equal 'not needed', theirs.wait_closed(timeout: PATIENCE).reason
+  end
+
   private
 
   def live(agent)
@@ -87,5 +150,14 @@ class LeavingTest < AgentTest
       session.close('enough')
       return
     end
+  end
+
+  # An offer that the broker has. @return [Thread] its value is why it was not accepted
+  def offer(agent, peer)
+    opening = Thread.new { reason_of { agent.open(peer, wait_ms: 60_000) } }
+    eventually('it is offered') { live(agent).sessions.any? }
+    # What is asked later is answered later.
+    agent.agents
+    opening
   end
 end

@@ -105,7 +105,9 @@ module Agentworks
     end
 
     # Leaves in good order: refuses what is new, waits for running handlers, closes every session, waits until everything sent is stored, then
-    # closes the connection. Waits for handlers and the broker as long as it takes, and for no peer.
+    # closes the connection. Waits for handlers and the broker as long as it takes, and for no peer: an `open` that waits for one raises
+    # agent_draining. The broker keeps its offer until that is answered or expires; a session that comes of it after the drain is found by the
+    # agent's next life (`recovered?`).
     # @param timeout [Numeric, nil] seconds, after which what is still open is closed at once
     # @return [Boolean] whether everything ended in good order
     def drain(timeout: nil)

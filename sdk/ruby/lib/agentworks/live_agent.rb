@@ -79,16 +79,21 @@ module Agentworks
       raise Errors.client(:unreadable, "AGENT_QUERY was answered by #{answer['type']}.")
     end
 
+    # Nothing begins any more. Who waits for a peer to accept hears of it at once: the protocol has no way to take the offer back, and
+    # a session that is accepted all the same is closed by that.
     # @return [Boolean] whether everything that runs ended in time
     def drain_handlers(timeout)
       @draining = true
+      @sessions.to_a.each { |session| session.abandon(refusal) if session.offering? }
+      @pauses.notify
       @handlers.drain(timeout)
     end
 
-    # Begins to close every session: none waits for another.
+    # Begins to close every session, but for those that nobody has accepted: none waits for another.
     # @return [Array<Session>]
     def close_sessions(reason)
-      @sessions.to_a.each { |session| session.close(reason) unless session.recovering? }.map(&:facade)
+      open = @sessions.to_a.reject(&:offering?)
+      open.each { |session| session.close(reason) unless session.recovering? }.map(&:facade)
     end
 
     # What was taken last is acknowledged now: a session that waits for nothing else ends.
@@ -100,10 +105,10 @@ module Agentworks
       stop(Errors.client(:agent_closed))
     end
 
-    # Waits with the lock given away.
+    # Waits with the lock given away, as long as a session may begin.
     def pause(seconds)
-      Waiters.new(@lock).until(seconds) { @over }
-      raise @over.dup if @over
+      @pauses.until(seconds) { refusal }
+      raise refusal if refusal
     end
 
     # --- what its sessions ask of it
@@ -165,6 +170,7 @@ module Agentworks
       @connection.stop(Connection::NORMAL_CLOSURE, 'closed')
       tell(:superseded) if error.reason == :superseded
       @registered.reject(error)
+      @pauses.notify
       @sessions.stop(error)
       @calls.fail_with(error)
       @sessions.incoming.finish
@@ -216,6 +222,7 @@ module Agentworks
     def start
       @registered = Deferred.new(@lock)
       @ended_for_good = Deferred.new(@lock)
+      @pauses = Waiters.new(@lock)
       @statuses = Statuses.new(@lock)
       @mint = Mint.new
       @loop = EventLoop.new(@lock, 'agentworks', turn: -> { @outlet.flush }, failed: ->(error) { fail_with(error) })

@@ -120,6 +120,11 @@ module Agentworks
       @core.state == :recovering
     end
 
+    # Whether this side offered it, and nobody has answered.
+    def offering?
+      @core.state == :offering
+    end
+
     # Begins to close.
     # @return [Receipt, nil] of its SESSION_CLOSE; nil where there is none, because the session ended or the peer closed before
     def close(reason)
