@@ -27,7 +27,7 @@ module Agentworks
       @draining = false
       @idle = Waiters.new(lock)
       # Tasks that came before their handler. Recovered sessions bring them at once, and programs register one by one.
-      @early = []
+      @early = queue
       loop.after(YOUTH) { come_of_age }
     end
 
@@ -45,12 +45,12 @@ module Agentworks
         raise Errors.client(:invalid_argument, "An agent announces at most #{max} capabilities.")
       end
 
-      entry = @entries[name] ||= Entry.new(nil, nil, 0, [])
+      entry = @entries[name] ||= Entry.new(nil, nil, 0, queue)
       entry.capability = capability
       entry.handler = handler
-      early, others = (@early || []).partition { |early_name, _| early_name == name }
-      @early &&= others
-      early.each { |_, job| submit(name, job) }
+      early = (@early || {}).select { |_, early_name| early_name == name }.keys
+      early.each { |job| @early.delete(job) }
+      early.each { |job| submit(name, job) }
     end
 
     # Starts the job now, or when it is its turn; refuses it when nobody performs that here, or while draining.
@@ -60,12 +60,18 @@ module Agentworks
 
       entry = @entries[name]
       if entry.nil?
-        return @early << [name, job] if @early
+        return @early[job] = name if @early
 
         return job.refuse('reason' => 'capability_unknown', 'message' => "This agent has no handler for #{name}.")
       end
-      entry.waiting << job
+      entry.waiting[job] = name
       start_waiting(entry)
+    end
+
+    # Forgets the job if it has not started: it is over.
+    def withdraw(name, job)
+      @entries[name]&.waiting&.delete(job)
+      @early&.delete(job)
     end
 
     # Refuses what has not started and what comes. Waits until nothing runs any more.
@@ -73,18 +79,28 @@ module Agentworks
     # @return [Boolean] whether nothing runs any more
     def drain(timeout)
       @draining = true
-      (@early || []).each { |_, job| job.refuse(DRAINING) }
+      early = @early || {}
       @early = nil
-      @entries.each_value { |entry| entry.waiting.shift.refuse(DRAINING) until entry.waiting.empty? }
+      early.each_key { |job| job.refuse(DRAINING) }
+      @entries.each_value { |entry| next_of(entry).refuse(DRAINING) until entry.waiting.empty? }
       @idle.until(timeout) { @running.zero? }
     end
 
     private
 
     def come_of_age
-      early = @early || []
+      early = @early || {}
       @early = nil
-      early.each { |name, job| submit(name, job) }
+      early.each { |job, name| submit(name, job) }
+    end
+
+    # Jobs in the order in which they came, each with its capability, from which any can be taken at once.
+    def queue
+      {}.compare_by_identity
+    end
+
+    def next_of(entry)
+      entry.waiting.shift.first
     end
 
     def capability_of(name, options)
@@ -99,7 +115,7 @@ module Agentworks
 
     def start_waiting(entry)
       room = entry.capability['max_concurrency'] || THREADS_MAX
-      start(entry, entry.waiting.shift) while entry.running < room && !entry.waiting.empty?
+      start(entry, next_of(entry)) while entry.running < room && !entry.waiting.empty?
     end
 
     def start(entry, job)

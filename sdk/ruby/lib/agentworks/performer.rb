@@ -132,6 +132,7 @@ module Agentworks
     def abandon(error)
       @state = :over
       @hooks.began.call
+      @hooks.ended.call
       cancel_by(error)
     end
 
@@ -251,18 +252,21 @@ module Agentworks
     end
 
     def abandon(error)
-      tasks = @open.values
-      @open.clear
-      tasks.each { |task| task.abandon(error) }
+      @open.values.each { |task| task.abandon(error) }
     end
 
     private
 
     def begin_task(envelope, slot, redelivered)
       data = envelope['data']
-      task_id = data['task_id']
-      hooks = Hooks.new(-> { @inbox.done(slot) }, -> { @open.delete(task_id) })
-      @open[task_id] = Performance.new(@lock, @live, data, redelivered || data['redelivered'] == true, hooks)
+      hooks = Hooks.new(-> { @inbox.done(slot) }, -> { ended(data) })
+      @open[data['task_id']] = Performance.new(@lock, @live, data, redelivered || data['redelivered'] == true, hooks)
+    end
+
+    # What is over does not wait for its turn, with all that it was asked with.
+    def ended(data)
+      task = @open.delete(data['task_id'])
+      @handlers.withdraw(data['capability'], task) if task
     end
   end
 end
