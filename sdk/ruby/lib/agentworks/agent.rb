@@ -34,7 +34,7 @@ module Agentworks
     # replaces the handler.
     #
     # The block is called in a thread of its own with the input and a Performance; what it returns is the result (JSON), what it raises
-    # fails the task: a TaskFailed as it is, anything else as reason `handler_failed` with its message, never with its stack.
+    # fails the task: a TaskFailed as it is, anything else, `exit` included, as reason `handler_failed` with its message, never with its stack.
     # @param max_concurrency [Integer, nil] 1–10000: so many run at once, further tasks wait for their turn. Without it at most 128 do
     # @param options also announced: `version:`, `description:`, `input_schema:`, `output_schema:`
     # @raise [InvalidArgument] the announcement does not fit

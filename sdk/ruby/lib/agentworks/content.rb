@@ -14,7 +14,8 @@ module Agentworks
     BYTES_MAX = Protocol::Limits::ENVELOPE_BYTES_MAX - HEADER_BYTES
     # The envelope and its `data` are two of the levels.
     LEVELS_MAX = Protocol::Limits::DEPTH_MAX - 2
-    private_constant :HEADER_BYTES, :BYTES_MAX, :LEVELS_MAX
+    REPLACING = { invalid: :replace, undef: :replace }.freeze
+    private_constant :HEADER_BYTES, :BYTES_MAX, :LEVELS_MAX, :REPLACING
 
     module_function
 
@@ -32,6 +33,15 @@ module Agentworks
       raise Errors.wire(:too_deep)
     rescue JSON::GeneratorError, EncodingError => e
       raise Errors.client(:invalid_argument, "The content cannot be written as JSON: #{e.message}.")
+    end
+
+    # Words for people, such as a reason or the message of an exception, as they read: in text that JSON can say, and no longer than
+    # that. Bytes without an encoding are taken for UTF-8.
+    # @return [String]
+    def text_of(value, chars_max)
+      text = String(value)
+      text = text.encoding == Encoding::BINARY ? text.dup.force_encoding(Encoding::UTF_8) : text.encode(Encoding::UTF_8, **REPLACING)
+      text.scrub[0, chars_max]
     end
 
     def check(value, path, level)

@@ -2,6 +2,7 @@
 
 require_relative 'calls'
 require_relative 'connection'
+require_relative 'content'
 require_relative 'deferred'
 require_relative 'direct'
 require_relative 'error'
@@ -26,6 +27,11 @@ module Agentworks
   # frames here, and envelopes handed out. Which sessions there are is in Sessions; what a session or a task means, elsewhere. Everything
   # happens with the lock held.
   class LiveAgent
+    FAILED_TO_JUDGE = 'The agent failed to judge the offer.'
+    # As much of the message of an exception as is told.
+    FAULT_CHARS_MAX = 8192
+    private_constant :FAILED_TO_JUDGE, :FAULT_CHARS_MAX
+
     attr_reader :lock, :loop, :handlers, :outlet, :mint, :random
     # @return [Journal, nil]
     attr_reader :journal
@@ -306,13 +312,18 @@ module Agentworks
 
       # What the application decides may take its time: the loop does not wait for it.
       @judging[session_id] = Thread.new do
+        verdict = FAILED_TO_JUDGE
         verdict = verdict_on(offer)
-        @lock.synchronize do
-          @judging.delete(session_id)
-          answer(offer, @draining ? 'The agent is draining.' : verdict) unless @over || @sessions[session_id]
-        end
+      ensure
+        # Also where the application ended the thread.
+        @lock.synchronize { judged(offer, verdict) }
       end
       @judging[session_id].name = "agentworks accept #{session_id}"
+    end
+
+    def judged(offer, verdict)
+      @judging.delete(offer['session_id'])
+      answer(offer, @draining ? 'The agent is draining.' : verdict) unless @over || @sessions[offer['session_id']]
     end
 
     def verdict_on(offer)
@@ -320,10 +331,18 @@ module Agentworks
       @setup.accept.call(
         Offer.new(id: offer['session_id'], peer: offer['from'], metadata: data['metadata'], capabilities: data['capabilities'])
       )
-    rescue StandardError, ScriptError => e
-      error = Errors.client(:invalid_argument, "`accept:` raised #{e.class}: #{e.message}.")
+    # Also `exit`, by which any peer could end this program.
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      error = Errors.client(:invalid_argument, "`accept:` raised #{e.class}: #{message_of(e)}.")
       @lock.synchronize { tell(:fault, error: error) }
-      'The agent failed to judge the offer.'
+      FAILED_TO_JUDGE
+    end
+
+    # An exception is the application's, and may raise in its turn.
+    def message_of(error)
+      Content.text_of(error.message, FAULT_CHARS_MAX)
+    rescue Exception # rubocop:disable Lint/RescueException
+      'it has no message that can be read'
     end
 
     def answer(offer, verdict)

@@ -87,7 +87,7 @@ module Agentworks
     def answer(offer, verdict, mint)
       return Protocol::ClientSession.accept(offer, mint) if verdict && !verdict.is_a?(String)
 
-      data = verdict.is_a?(String) ? { 'message' => verdict[0, REASON_CHARS_MAX] } : {}
+      data = verdict.is_a?(String) ? { 'message' => Content.text_of(verdict, REASON_CHARS_MAX) } : {}
       { 'type' => 'SESSION_REJECT', 'id' => mint.call, 'session_id' => offer['session_id'], 'in_reply_to' => offer['id'], 'data' => data }
     end
   end

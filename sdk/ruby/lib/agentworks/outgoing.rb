@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'json'
+require_relative 'content'
 require_relative 'deferred'
 require_relative 'error'
 require_relative 'protocol/limits'
@@ -59,7 +60,7 @@ module Agentworks
     # Says SESSION_CLOSE, the last that can be said.
     # @return [Receipt]
     def close(reason)
-      data = JSON.generate('reason' => reason.to_s[0, CLOSE_REASON_CHARS_MAX])
+      data = JSON.generate('reason' => Content.text_of(reason, CLOSE_REASON_CHARS_MAX))
       say('SESSION_CLOSE', data, bounded: false).tap { shut(Errors.wire(:session_closed)) }
     end
 

@@ -13,8 +13,10 @@ module Agentworks
     # As much of a message as TASK_RESPONSE has room for.
     MESSAGE_CHARS_MAX = 8192
     REASON_CHARS_MAX = 128
+    # What is said where not even that can be read.
+    NO_MESSAGE = 'The handler failed, and what it raised has no message that can be read.'
     SYMBOL_PARAMETERS = :itself.to_proc.parameters.freeze
-    private_constant :MESSAGE_CHARS_MAX, :REASON_CHARS_MAX, :SYMBOL_PARAMETERS
+    private_constant :MESSAGE_CHARS_MAX, :REASON_CHARS_MAX, :NO_MESSAGE, :SYMBOL_PARAMETERS
 
     # @return [String] the same for every delivery of this task: the key for making side effects idempotent
     attr_reader :id
@@ -97,7 +99,7 @@ module Agentworks
       begin
         answer = perform(handler)
       ensure
-        # A handler may also end its thread (`exit`, `throw`): that is an answer, too.
+        # A handler may also end its thread (`Thread.exit`): that is an answer, too.
         answer ||= ['failed', error_text('reason' => 'handler_failed', 'message' => 'The handler ended its thread.')]
         @lock.synchronize { respond(*answer) }
       end
@@ -147,16 +149,26 @@ module Agentworks
       @state == :running
     end
 
+    # Whatever is raised is the task's failure: also `exit`, by which any peer could end this program, and again with the task's
+    # redelivery.
     # @return [Array(String, String)] status, and what follows it in `data`
     def perform(handler)
       result = call(handler)
       ['succeeded', ",\"result\":#{Content.json_of(result)}"]
-    rescue TaskFailed => e
-      ['failed', error_text(e.error)]
-    rescue StandardError, ScriptError, SystemStackError, NoMemoryError => e
-      return ['cancelled', ''] if cancelled?
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      return ['cancelled', ''] if cancelled? && !e.is_a?(TaskFailed)
 
-      ['failed', error_text('reason' => e.is_a?(Error) ? e.reason.to_s : 'handler_failed', 'message' => message_of(e))]
+      ['failed', failure_text(e)]
+    end
+
+    # What an error says of itself is code of the application's, which may raise in its turn.
+    def failure_text(error)
+      return error_text(error.error) if error.is_a?(TaskFailed)
+      return error_text('reason' => error.reason, 'message' => error.detail) if error.is_a?(Error)
+
+      error_text('reason' => 'handler_failed', 'message' => error.message)
+    rescue Exception # rubocop:disable Lint/RescueException
+      error_text('reason' => 'handler_failed', 'message' => NO_MESSAGE)
     end
 
     # A lambda or a method may leave out what it does not need, and `&:name` asks the input alone.
@@ -168,17 +180,12 @@ module Agentworks
       handler.call(*arguments)
     end
 
-    # As it reads, in text that JSON can say; never with its stack.
-    def message_of(error)
-      text = error.is_a?(Error) ? error.detail : error.message
-      text.to_s.encode(Encoding::UTF_8, invalid: :replace, undef: :replace).scrub
-    end
-
+    # In the shapes that the broker takes, whatever it was made of; never with its stack.
     def error_text(error)
       said = {
-        'reason' => error['reason'].to_s[0, REASON_CHARS_MAX], 'message' => error['message'].to_s.scrub[0, MESSAGE_CHARS_MAX]
+        'reason' => Content.text_of(error['reason'], REASON_CHARS_MAX), 'message' => Content.text_of(error['message'], MESSAGE_CHARS_MAX)
       }
-      said['retryable'] = error['retryable'] if error.key?('retryable')
+      said['retryable'] = error['retryable'] ? true : false if error.key?('retryable')
       ",\"error\":#{JSON.generate(said)}"
     end
 

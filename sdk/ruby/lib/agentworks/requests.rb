@@ -107,7 +107,7 @@ module Agentworks
       return unless @open.key?(task_id)
 
       data = { 'task_id' => task_id }
-      data['reason'] = reason.to_s[0, REASON_CHARS_MAX] if reason
+      data['reason'] = Content.text_of(reason, REASON_CHARS_MAX) if reason
       @say.call('TASK_CANCEL', JSON.generate(data), bounded: false)
     rescue Error
       # The session is closing: the task ends with it.
