@@ -9,8 +9,8 @@ module Agentworks
   # Ruby's own JSON would write NaN as no JSON, an object as its `to_s`, and bytes that are no text in one version and not in
   # another: here each is an error that says where it is.
   module Content
-    # Kept free for the envelope around `data`: type, ids, seq.
-    HEADER_BYTES = 256
+    # Kept free for what is around the content: type, ids, seq, a long capability, a deadline.
+    HEADER_BYTES = 512
     BYTES_MAX = Protocol::Limits::ENVELOPE_BYTES_MAX - HEADER_BYTES
     # The envelope and its `data` are two of the levels.
     LEVELS_MAX = Protocol::Limits::DEPTH_MAX - 2
