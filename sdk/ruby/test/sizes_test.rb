@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# What is sent is what the broker takes: as large as is allowed here, it arrives.
+# What is sent is what the broker takes: as large as is allowed here, it arrives; and nothing that it would refuse leaves.
 require_relative 'support/stage'
 
 class SizesTest < AgentTest
@@ -42,6 +42,40 @@ class SizesTest < AgentTest
         data: { ttl_ms: LIMITS::OFFER_TTL_MS_MAX, capability: LONGEST, metadata: '' } }
     ].map { |envelope| JSON.generate(envelope).bytesize }
     assert_operator heads.max, :<=, LIMITS::ENVELOPE_BYTES_MAX - JSON.generate(largest).bytesize
+  end
+
+  # Whatever it says, one line leaves, and a line that is JSON: what the broker cannot take would stop the session.
+  def test_an_object_with_a_to_json_of_its_own_sends_one_line_of_json_or_nothing
+    says = ->(text = nil, &block) { Object.new.tap { |one| one.define_singleton_method(:to_json, &(block || ->(*) { text })) } }
+    here, there = session_between(connect('planner41'), connect('analyst41'))
+    here.send_message([says.call("{\n  \"pretty\": true\n}")])
+    assert_equal [{ 'pretty' => true }], there.messages.next(timeout: PATIENCE).content
+    here.send_message(says.call('"caf\\ud83d"'))
+    assert_equal 'caf�', there.messages.next(timeout: PATIENCE).content
+    unsayable = [
+      says.call('no json'), says.call('1, "two": 2'), says.call('NaN'), says.call("1#{'0' * 400}"), says.call("\"\xff\""), says.call(7),
+      says.call { |*| raise 'no idea' }
+    ]
+    unsayable.each_with_index { |one, n| assert_equal(:invalid_argument, reason_of { here.send_message([one]) }, n) }
+    assert_equal(:too_deep, reason_of { here.send_message([says.call("#{'[' * 30}#{']' * 30}")]) })
+    here.send_message('still there').stored(timeout: PATIENCE)
+  end
+
+  # [E4]
+  def test_a_number_beyond_what_a_double_can_say_is_refused_before_it_costs_a_seq
+    here, there = session_between(connect('planner42'), connect('analyst42'))
+    error = assert_raises(Agentworks::InvalidArgument) { here.send_message({ n: [10**400] }) }
+    assert_match(/At \$\.n\[0\]: .*put it in a String/, error.detail)
+    assert_equal(:invalid_argument, reason_of { here.send_message(-(10**309)) })
+    here.send_message(10**308)
+    assert_equal 1e308, there.messages.next(timeout: PATIENCE).content
+  end
+
+  # What is offered is what it was when `open` was called.
+  def test_metadata_is_written_when_it_is_given
+    analyst = connect('analyst43', accept: ->(offer) { offer.metadata == { 'n' => 1 } })
+    money = Struct.new(:amount) { def to_json(*) = "{\n\"n\": #{amount}\n}" }
+    assert_equal analyst.id, connect('planner43').open('analyst43', metadata: money.new(1), timeout: PATIENCE).peer
   end
 
   private

@@ -2,6 +2,7 @@
 
 require 'json'
 require_relative 'error'
+require_relative 'protocol/codec'
 require_relative 'protocol/limits'
 
 module Agentworks
@@ -15,7 +16,9 @@ module Agentworks
     # The envelope and its `data` are two of the levels.
     LEVELS_MAX = Protocol::Limits::DEPTH_MAX - 2
     REPLACING = { invalid: :replace, undef: :replace }.freeze
-    private_constant :HEADER_BYTES, :BYTES_MAX, :LEVELS_MAX, :REPLACING
+    # As much of the message of an exception as is told.
+    ERROR_CHARS_MAX = 1024
+    private_constant :HEADER_BYTES, :BYTES_MAX, :LEVELS_MAX, :REPLACING, :ERROR_CHARS_MAX
 
     module_function
 
@@ -24,16 +27,29 @@ module Agentworks
     # @raise [Error] :invalid_argument (JSON cannot say it), :envelope_too_large (beyond 256 KiB, a little less is the envelope's
     #   own), :too_deep (nested beyond what an envelope may)
     def json_of(value)
-      check(value, '$', 0)
+      plain = check(value, '$', 0)
       text = JSON.generate(value, max_nesting: LEVELS_MAX)
+      text = rewritten(text) unless plain
       raise Errors.wire(:envelope_too_large) if text.bytesize > BYTES_MAX
 
       text
     rescue JSON::NestingError
       raise Errors.wire(:too_deep)
-    rescue JSON::GeneratorError, EncodingError => e
-      raise Errors.client(:invalid_argument, "The content cannot be written as JSON: #{e.message}.")
+    rescue Error
+      raise
+    rescue StandardError => e
+      # Also what a `to_json` raised.
+      raise Errors.client(:invalid_argument, "The content cannot be written as JSON: #{text_of(e.message, ERROR_CHARS_MAX)}.")
     end
+
+    # A `to_json` of the application's may say anything: what it said is read, judged, and written in one line. A line that is none of
+    # JSON, or two of them, would stop the session.
+    def rewritten(text)
+      value = JSON.parse(Protocol::Codec.whole_text(text), max_nesting: LEVELS_MAX)
+      check(value, '$', 0)
+      JSON.generate(value, max_nesting: LEVELS_MAX)
+    end
+    private_class_method :rewritten
 
     # Words for people, such as a reason or the message of an exception, as they read: in text that JSON can say, and no longer than
     # that. Bytes without an encoding are taken for UTF-8.
@@ -44,25 +60,42 @@ module Agentworks
       text.scrub[0, chars_max]
     end
 
+    # @return [Boolean] whether Ruby's own JSON writes all of it, and no `to_json` of the application's
     def check(value, path, level)
       case value
-      when String then check_text(value, path)
-      when nil, true, false, Integer, Symbol then nil
-      when Float
-        raise misfit(path, "JSON has no way to write #{value}") unless value.finite?
+      when String
+        check_text(value, path)
+        value.instance_of?(String)
+      when nil, true, false, Symbol then true
+      when Integer, Float then check_number(value, path)
       when Hash
         deeper(level)
-        value.each { |key, member| check_member(key, member, path, level) }
+        plain = value.instance_of?(Hash)
+        value.each { |key, member| plain = check_member(key, member, path, level) && plain }
+        plain
       when Array
         deeper(level)
-        value.each_with_index { |member, index| check(member, "#{path}[#{index}]", level + 1) }
+        plain = value.instance_of?(Array)
+        value.each_with_index { |member, index| plain = check(member, "#{path}[#{index}]", level + 1) && plain }
+        plain
       else
-        return if json_of_its_own?(value)
+        return false if json_of_its_own?(value)
 
         raise misfit(path, "JSON has no way to write #{value.class}: give a Hash, an Array, text, a number, true, false or nil")
       end
     end
     private_class_method :check
+
+    # E4: numbers are IEEE doubles.
+    def check_number(value, path)
+      if value.is_a?(Float)
+        raise misfit(path, "JSON has no way to write #{value}") unless value.finite?
+      elsif value.bit_length >= Float::MAX_EXP && value.abs > Float::MAX
+        raise misfit(path, 'the number is beyond what a double can say: put it in a String')
+      end
+      true
+    end
+    private_class_method :check_number
 
     # One that every object has would write it as its `to_s`.
     def json_of_its_own?(value)

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'json'
 require_relative 'backoff'
 require_relative 'clock'
 require_relative 'content'
@@ -37,10 +38,8 @@ module Agentworks
 
       more = { 'ttl_ms' => [wait_ms.ceil, Protocol::Limits::OFFER_TTL_MS_MAX].min }
       more['capability'] = capability unless capability.nil?
-      unless metadata.nil?
-        Content.json_of(metadata)
-        more['metadata'] = metadata
-      end
+      # As it is now: the offer may be made more than once.
+      more['metadata'] = JSON.parse(Content.json_of(metadata)) unless metadata.nil?
       [peer, more]
     end
 
