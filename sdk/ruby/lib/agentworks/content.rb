@@ -39,7 +39,7 @@ module Agentworks
       raise
     rescue StandardError => e
       # Also what a `to_json` raised.
-      raise Errors.client(:invalid_argument, "The content cannot be written as JSON: #{text_of(e.message, ERROR_CHARS_MAX)}.")
+      raise Errors.client(:invalid_argument, "The content cannot be written as JSON: #{words_of(e, ERROR_CHARS_MAX)}.")
     end
 
     # A `to_json` of the application's may say anything: what it said is read, judged, and written in one line. A line that is none of
@@ -58,6 +58,14 @@ module Agentworks
       text = String(value)
       text = text.encoding == Encoding::BINARY ? text.dup.force_encoding(Encoding::UTF_8) : text.encode(Encoding::UTF_8, **REPLACING)
       text.scrub[0, chars_max]
+    end
+
+    # What an exception says of itself, or its class where that cannot be read: its `message` is the application's, and may raise in its turn.
+    # @return [String]
+    def words_of(error, chars_max)
+      text_of(error.message, chars_max).then { |text| text.empty? ? text_of(error.class, chars_max) : text }
+    rescue Exception # rubocop:disable Lint/RescueException
+      text_of(error.class, chars_max)
     end
 
     # @return [Boolean] whether Ruby's own JSON writes all of it, and no `to_json` of the application's

@@ -55,9 +55,12 @@ module Agentworks
   # The performer said that the task failed. Raise it in a handler to choose what the requester reads:
   #   raise Agentworks::TaskFailed.new('try a smaller one', reason: 'too_hard', retryable: true)
   class TaskFailed < Error
-    def initialize(detail = 'The performer said no more.', reason: 'failed', retryable: nil)
+    NO_MORE = 'The performer said no more.'
+    private_constant :NO_MORE
+
+    def initialize(detail = NO_MORE, reason: 'failed', retryable: nil)
       @said_retryable = retryable
-      super(detail, reason: reason, code: :failed_precondition, retryable: retryable || false, processed: :yes)
+      super(detail || NO_MORE, reason: reason || 'handler_failed', code: :failed_precondition, retryable: retryable || false, processed: :yes)
     end
 
     # @return [Hash] as it crosses the wire: `reason`, `message` and, where it was said, `retryable`

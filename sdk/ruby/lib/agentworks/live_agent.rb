@@ -333,16 +333,9 @@ module Agentworks
       )
     # Also `exit`, by which any peer could end this program.
     rescue Exception => e # rubocop:disable Lint/RescueException
-      error = Errors.client(:invalid_argument, "`accept:` raised #{e.class}: #{message_of(e)}.")
+      error = Errors.client(:invalid_argument, "`accept:` raised #{e.class}: #{Content.words_of(e, FAULT_CHARS_MAX)}.")
       @lock.synchronize { tell(:fault, error: error) }
       FAILED_TO_JUDGE
-    end
-
-    # An exception is the application's, and may raise in its turn.
-    def message_of(error)
-      Content.text_of(error.message, FAULT_CHARS_MAX)
-    rescue Exception # rubocop:disable Lint/RescueException
-      'it has no message that can be read'
     end
 
     def answer(offer, verdict)

@@ -13,10 +13,8 @@ module Agentworks
     # As much of a message as TASK_RESPONSE has room for.
     MESSAGE_CHARS_MAX = 8192
     REASON_CHARS_MAX = 128
-    # What is said where not even that can be read.
-    NO_MESSAGE = 'The handler failed, and what it raised has no message that can be read.'
     SYMBOL_PARAMETERS = :itself.to_proc.parameters.freeze
-    private_constant :MESSAGE_CHARS_MAX, :REASON_CHARS_MAX, :NO_MESSAGE, :SYMBOL_PARAMETERS
+    private_constant :MESSAGE_CHARS_MAX, :REASON_CHARS_MAX, :SYMBOL_PARAMETERS
 
     # @return [String] the same for every delivery of this task: the key for making side effects idempotent
     attr_reader :id
@@ -166,9 +164,9 @@ module Agentworks
       return error_text(error.error) if error.is_a?(TaskFailed)
       return error_text('reason' => error.reason, 'message' => error.detail) if error.is_a?(Error)
 
-      error_text('reason' => 'handler_failed', 'message' => error.message)
+      error_text('reason' => 'handler_failed', 'message' => Content.words_of(error, MESSAGE_CHARS_MAX))
     rescue Exception # rubocop:disable Lint/RescueException
-      error_text('reason' => 'handler_failed', 'message' => NO_MESSAGE)
+      error_text('reason' => 'handler_failed', 'message' => Content.words_of(error, MESSAGE_CHARS_MAX))
     end
 
     # A lambda or a method may leave out what it does not need, and `&:name` asks the input alone.
@@ -185,7 +183,7 @@ module Agentworks
       said = {
         'reason' => Content.text_of(error['reason'], REASON_CHARS_MAX), 'message' => Content.text_of(error['message'], MESSAGE_CHARS_MAX)
       }
-      said['retryable'] = error['retryable'] ? true : false if error.key?('retryable')
+      said['retryable'] = error['retryable'] if [true, false].include?(error['retryable'])
       ",\"error\":#{JSON.generate(said)}"
     end
 

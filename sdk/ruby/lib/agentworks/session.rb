@@ -96,8 +96,9 @@ module Agentworks
       self
     end
 
-    # Says that this side is done; what was sent before still arrives. Running handlers are cancelled. Waits until all that
-    # this side has said is stored, whatever the peer does.
+    # Says that this side is done; what was sent before still arrives. Running handlers are cancelled. Messages that nobody reads are dropped;
+    # readers may read on, and the session ends when they have read everything or left their block: who reads by `next` reads on to its
+    # StopIteration. Waits until all that this side has said is stored, whatever the peer does.
     # @param timeout [Numeric, nil] seconds; after them TimedOut is raised
     def close(reason = 'closed', timeout: nil)
       left = Clock.countdown(timeout)
