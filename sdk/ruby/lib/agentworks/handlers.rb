@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require 'json'
+require_relative 'content'
 require_relative 'deferred'
 require_relative 'error'
 require_relative 'protocol/envelope'
@@ -106,7 +108,7 @@ module Agentworks
     def capability_of(name, options)
       capability = options.compact.transform_keys(&:to_s).merge('name' => name)
       misfit = Protocol::Envelope.misfit_of(capability)
-      return capability if misfit.nil?
+      return JSON.parse(Content.json_of(capability)) if misfit.nil?
 
       raise Errors.client(
         :invalid_argument, "Capability #{name.inspect}: #{misfit}: #{capability[misfit].inspect} does not fit (PROTOCOL R6)."
