@@ -1,11 +1,12 @@
 """The journal of an agent as a file: what is noted is remembered at once and written with the next commit, before
-anything that depends on it leaves the process. What the records mean is in ``journal_records``; when they are made, in
-``session_journal``."""
+anything that depends on it leaves the process. Until the broker has said who this is the file is only read: it may be
+another process's. What the records mean is in ``journal_records``; when they are made, in ``session_journal``."""
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import Callable, List, Optional, Union
+from typing import Callable, List, Optional, Tuple, Union
 
 from .error import AgentworksError, client_error
 from .journal_records import JournalMemory, Owner, Record, line_of
@@ -24,8 +25,14 @@ def _write_all(file: int, text: str) -> int:
     return len(data)
 
 
+def _need_folder(path: str) -> None:
+    os.stat(path)
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+
 class Journal:
-    """Reads what earlier lives wrote, and begins a file of its own with what is left of that.
+    """Reads what earlier lives wrote, and changes nothing before ``claim``.
 
     Raises journal_damaged, journal_failed.
     """
@@ -33,43 +40,72 @@ class Journal:
     def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
         #: Told once, when the file fails: from then on nothing may leave the process.
         self.on_failure: Callable[[AgentworksError], None] = lambda error: None
-        self._path = os.fspath(path)
-        #: None: closed, or failed.
+        # A link to the file stays one, and leads to the file that is written.
+        self._path = os.path.realpath(os.fspath(path))
+        #: What the file said when it was claimed, and all that was noted since.
+        self.memory = JournalMemory()
+        #: Tells the file that was read from what came of it; (): there was none.
+        self._read: Optional[Tuple[int, ...]] = None
+        #: None: not claimed yet, closed, or failed.
         self._file: Optional[int] = None
+        self._over = False
         self._bytes = 0
         #: It is looked at whether rewriting it is worth while when it has grown past this.
         self._bytes_max = 0
         self._unwritten: List[str] = []
         try:
-            self.memory = JournalMemory.read(self._read(), self._path)
-            self._rewrite()
+            _need_folder(os.path.dirname(self._path))
+            self._refresh()
         except OSError as error:
             raise self._failure(error)
 
-    def _read(self) -> bytes:
+    def _refresh(self) -> None:
+        """Reads the file, where it is not as it was read before."""
+        data = b""
         try:
+            there = os.stat(self._path)
+            read: Tuple[int, ...] = (there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns)
+            if read == self._read:
+                return
             with open(self._path, "rb") as file:
-                return file.read()
+                data = file.read()
         except FileNotFoundError:
-            return b""
+            read = ()
+        self.memory = JournalMemory.read(data, self._path)
+        self._read = read
 
     def _failure(self, cause: OSError) -> AgentworksError:
         detail = f"The journal {self._path} cannot be read or written ({cause}). Its folder must exist and have room."
         return client_error("journal_failed", detail, cause)
 
     def claim(self, owner: Owner) -> Optional[AgentworksError]:
-        """The broker has said who this is. Gives journal_mismatch when the journal is another's."""
+        """The broker has said who this is: now the file is this process's, and begun anew with what is left of what it
+        says. Gives why it cannot be: journal_mismatch when it is another agent's, journal_damaged, journal_failed."""
+        if self._over:
+            return client_error("agent_closed")
+        try:
+            if self._file is None:
+                self._refresh()
+            else:
+                self._be_in_place(self._file)
+            self._own(owner)
+            if self._file is None:
+                self._rewrite()
+        except OSError as error:
+            return self._failure(error)
+        except AgentworksError as error:
+            return error
+        return None
+
+    def _own(self, owner: Owner) -> None:
         its = self.memory.owner
-        if its is None:
-            self.memory.owner = owner
-            self._unwritten.append(self.memory.head)
-        elif its != owner:
-            return client_error(
+        if its is not None and its != owner:
+            raise client_error(
                 "journal_mismatch",
                 f"The journal {self._path} is that of {its.agent} (account {its.account}), and this is {owner.agent} "
                 f"(account {owner.account}). Give each agent a journal of its own.",
             )
-        return None
+        self.memory.owner = owner
 
     def note(self, record: Record) -> None:
         """It is remembered, and written with the next commit."""
@@ -85,6 +121,9 @@ class Journal:
         try:
             self._bytes += _write_all(self._file, "".join(self._unwritten))
             self._unwritten.clear()
+            # What was written to a file that has no name any more, no life after this one reads.
+            if os.fstat(self._file).st_nlink == 0:
+                self._be_in_place(self._file)
             if self._bytes > self._bytes_max:
                 self._compact()
             return True
@@ -99,6 +138,7 @@ class Journal:
     def close(self) -> None:
         """What was noted is written; what comes later is not kept."""
         self.commit()
+        self._over = True
         self._release()
 
     def _release(self) -> None:
@@ -115,8 +155,8 @@ class Journal:
     def _rewrite(self) -> None:
         """Renaming leaves the whole old file or the whole new one, and another process that still has the old one alone
         with it."""
-        if self._is_taken():
-            raise client_error("superseded", f"Another process has opened the journal {self._path}.")
+        if self._file is not None:
+            self._be_in_place(self._file)
         fresh = f"{self._path}.new"
         file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _nobody_else)
         written = 0
@@ -140,12 +180,15 @@ class Journal:
         self._bytes = written
         self._bytes_max = max(JOURNAL_BYTES_MIN, written * 2)
 
-    def _is_taken(self) -> bool:
-        """Whether the file by that name is not the one that is open here. One that is gone is made again."""
-        if self._file is None:
-            return False
+    def _be_in_place(self, file: int) -> None:
+        """Raises where the file by that name is not the one that is open here."""
         try:
-            there = os.stat(self._path)
+            if os.path.samestat(os.stat(self._path), os.fstat(file)):
+                return
         except FileNotFoundError:
-            return False
-        return there.st_ino != os.fstat(self._file).st_ino
+            pass
+        raise client_error(
+            "journal_failed",
+            f"The journal {self._path} was replaced or taken away while this process wrote it. A journal belongs to one "
+            "process at a time.",
+        )

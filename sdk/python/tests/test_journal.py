@@ -26,6 +26,15 @@ _head: Dict[str, Any] = {"journal": 1, "agent": "planner", "account": "local"}
 _begin: Dict[str, Any] = {"session": _session, "epoch": "e", "peer": "analyst"}
 
 
+_planner = Owner("planner", "local")
+
+
+def as_it_is(path: Path) -> Tuple[int, int, str]:
+    """Any write, and any other file in its place, makes it another."""
+    there = path.stat()
+    return there.st_ino, there.st_mtime_ns, path.read_text()
+
+
 def _wire(kind: str, seq: int, **data: Any) -> str:
     return json.dumps({"type": kind, "id": new_id(), "session_id": _session, "seq": seq, "data": data})
 
@@ -112,22 +121,70 @@ class Records(unittest.TestCase):
                 it.note({"session": _session, "stored": seq})
                 it.commit()
             self.assertLess(path.stat().st_size, JOURNAL_BYTES_MIN + 50_000)
+            it.close()
             again = Journal(path)
             self.assertEqual(again.memory.sessions[_session].stored, 1_999)
+            self.assertIsNone(again.claim(Owner("planner", "local")))
             self.assertLess(path.stat().st_size, 1_000)
-            # The file is another's now: the first says so when it would write it anew, and not before.
-            failed: List[str] = []
-            it.on_failure = lambda error: failed.append(error.reason)
-            for seq in range(2_000, 3_000):
-                it.note({"session": _session, "line": line % seq})
-                it.note({"session": _session, "stored": seq})
-                it.commit()
-            self.assertEqual((failed, it.commit()), (["superseded"], False))
             again.close()
-            self.assertLess(path.stat().st_size, 1_000)
             with self.assertRaises(AgentworksError) as raised:
                 Journal(Path(folder) / "nowhere" / "journal")
             self.assertEqual(raised.exception.reason, "journal_failed")
+
+
+class Owners(unittest.TestCase):
+    """Whose file it is: nobody's before it is claimed, then one process's, and no longer than it is in its place."""
+
+    def setUp(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = Path(self.folder.name) / "journal"
+        self.failed: List[str] = []
+
+    def owned(self, path: Path) -> Journal:
+        it = Journal(path)
+        it.on_failure = lambda error: self.failed.append(error.reason)
+        self.addCleanup(it.close)
+        self.assertIsNone(it.claim(_planner))
+        return it
+
+    def test_a_successor_goes_on_with_all_that_was_written_and_then_nobody_else_writes(self) -> None:
+        first = self.owned(self.path)
+        first.note(_begin)
+        self.assertTrue(first.commit())
+        second = Journal(self.path)
+        self.addCleanup(second.close)
+        first.note({"session": _session, "taken": 1})
+        self.assertTrue(first.commit())
+        self.assertIsNone(second.claim(_planner))
+        self.assertEqual(second.memory.sessions[_session].taken, 1)
+        first.note({"session": _session, "taken": 2})
+        self.assertEqual((first.commit(), self.failed), (False, ["journal_failed"]))
+        second.note({"session": _session, "taken": 3})
+        self.assertTrue(second.commit())
+        self.assertEqual(Journal(self.path).memory.sessions[_session].taken, 3)
+
+    def test_one_that_was_moved_away_is_missed_and_a_file_in_its_place_is_left_alone(self) -> None:
+        first = self.owned(self.path)
+        self.path.rename(f"{self.path}.moved")
+        missed = first.claim(_planner)
+        self.assertEqual(missed and missed.reason, "journal_failed")
+        self.owned(self.path)
+        before = as_it_is(self.path)
+        missed = first.claim(_planner)
+        self.assertEqual(missed and missed.reason, "journal_failed")
+        first.close()
+        missed = first.claim(_planner)
+        self.assertEqual(missed and missed.reason, "agent_closed")
+        self.assertEqual(as_it_is(self.path), before)
+
+    def test_one_that_is_a_link_stays_one(self) -> None:
+        file = Path(self.folder.name) / "elsewhere" / "journal"
+        file.parent.mkdir()
+        self.path.symlink_to(Path("elsewhere", "journal"))
+        self.owned(self.path)
+        self.assertTrue(self.path.is_symlink())
+        self.assertEqual(Journal(file).memory.owner, _planner)
 
 
 class Program:
@@ -296,6 +353,53 @@ class Lives(AgentTest):
             len(line_of({"journal": 1, "agent": "recaller", "account": "local"})) - 1,
         )
         self.assertEqual(Journal(options["journal"]).memory.sessions, {})
+
+    async def test_who_is_refused_or_never_reaches_the_broker_leaves_a_running_owner_its_journal(self) -> None:
+        planner = await self.connect("planner")
+        options = self.options("follower")
+        program = await Program.start(options, "read")
+        session = await soon(planner.open("follower", wait_ms=10_000))
+        got: List[Any] = []
+
+        async def read_until(count: int) -> None:
+            async for said in program.says():
+                if "got" in said:
+                    got.append((said["got"], said["redelivered"]))
+                if len(got) == count:
+                    return
+
+        for n in range(5):
+            await soon(session.send(n))
+        await soon(read_until(5))
+        path = Path(options["journal"])
+        while '"taken":5' not in path.read_text().replace(" ", ""):
+            await asyncio.sleep(0)
+        before = as_it_is(path)
+        self.assertEqual(await reason_of(self.dial("analyst", journal=str(path))), "journal_mismatch")
+        nowhere: Dict[str, Any] = {**options, "url": "wss://localhost:1", "reconnect": False}
+        self.assertEqual(await reason_of(self.dial(**nowhere)), "connection_failed")
+        self.assertEqual(as_it_is(path), before)
+        for n in range(5, 10):
+            await soon(session.send(n))
+        await soon(read_until(10))
+        await program.kill()
+        program = await Program.start(options, "read")
+        await soon(session.send(10))
+        await soon(read_until(11))
+        self.assertEqual(got, [(n, False) for n in range(11)])
+        await program.kill()
+
+    async def test_an_agent_whose_journal_was_removed_ends_and_what_is_not_written_does_not_leave(self) -> None:
+        keeper = await self.connect("keeper")
+        options = self.options("planner")
+        planner = await self.connect("planner", recover=True, journal=options["journal"])
+        here, there = await self.session_between(planner, keeper)
+        await soon(here.send("kept"))
+        os.remove(options["journal"])
+        self.assertEqual(await reason_of(here.send("not kept")), "journal_failed")
+        self.assertEqual((await take(there.messages(), 1))[0].content, "kept")
+        await said(keeper)
+        self.assertFalse(there.has_unread)
 
     async def test_another_agents_journal_and_one_that_cannot_be_used(self) -> None:
         options = self.options("planner")

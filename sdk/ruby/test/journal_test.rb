@@ -126,7 +126,7 @@ class JournalTest < AgentTest
     assert_equal 'journal_failed', session.wait_closed.reason
   end
 
-  def test_it_is_rewritten_when_it_has_grown_and_another_process_with_it_is_noticed
+  def test_it_is_rewritten_when_it_has_grown
     first = Agentworks::Journal.new(journal)
     first.claim('planner', 'local')
     session = '01a1ee56-5e03-7000-8000-000000000000'
@@ -142,19 +142,96 @@ class JournalTest < AgentTest
     assert_operator largest, :<, 5 * 1024 * 1024
     memory = Agentworks::JournalMemory.read(File.binread(journal), '').sessions[session]
     assert_equal [29_999, 30_000], [memory.stored, memory.messages]
-    Agentworks::Journal.new(journal)
-    failed = nil
-    first.on_failure { |error| failed = error.reason }
-    first.note('session' => session, 'line' => "{\"type\":\"MESSAGE\",\"seq\":30001,\"pad\":\"#{'x' * 5_000_000}\"}")
-    first.note('session' => session, 'stored' => 30_001)
+    first.close
+  end
+
+  def test_who_is_refused_or_never_reaches_the_broker_leaves_a_running_owner_its_journal
+    writer = connect('writer10')
+    Stage.credentials('reader10')
+    start('read', 'reader10', 0)
+    session = writer.open('reader10', wait_ms: 60_000)
+    5.times { |n| session.send_message(n).stored(timeout: PATIENCE) }
+    eventually('five are taken') { File.read(journal).include?('"taken":5') }
+    before = as_it_is
+    assert_equal(:journal_mismatch, reason_of { connect('carol10', recover: true, journal: journal) })
+    nowhere = { recover: true, journal: journal, url: 'wss://localhost:1', reconnect: false }
+    assert_equal(:connection_failed, reason_of { connect('reader10', **nowhere) })
+    assert_equal before, as_it_is
+    (5...10).each { |n| session.send_message(n).stored(timeout: PATIENCE) }
+    eventually('ten are read') { ledger.lines.length == 10 }
+    kill
+    start('read', 'reader10', 0)
+    session.send_message(10).stored(timeout: PATIENCE)
+    eventually('eleven are read') { ledger.lines.length == 11 }
+    assert_equal (0..10).to_a, ledger.lines.map(&:to_i)
+    kill
+  end
+
+  def test_a_journal_that_was_removed_ends_the_agent
+    planner = connect('planner11', recover: true, journal: journal)
+    connect('analyst11')
+    session = planner.open('analyst11')
+    File.delete(journal)
+    assert_equal(:journal_failed, reason_of { session.send_message('not kept') })
+    assert_match(/replaced or taken away .*one process at a time/, assert_raises(Agentworks::Error) { planner.join(timeout: PATIENCE) }.message)
+  end
+
+  def test_a_successor_goes_on_with_all_that_was_written_and_then_nobody_else_writes
+    session = '01a1ee56-5e03-7000-8000-000000000000'
+    failed = []
+    first = owned_journal
+    first.on_failure { |error| failed << error.reason }
+    first.note('session' => session, 'peer' => 'analyst', 'epoch' => 'e')
+    assert first.commit
+    second = Agentworks::Journal.new(journal)
+    first.note('session' => session, 'taken' => 1)
+    assert first.commit
+    assert_nil second.claim('planner', 'local')
+    assert_equal 1, second.memory.sessions[session].taken
+    first.note('session' => session, 'taken' => 2)
     refute first.commit
-    assert_equal :superseded, failed
+    assert_equal [:journal_failed], failed
+    second.note('session' => session, 'taken' => 3)
+    assert second.commit
+    second.close
+    assert_equal 3, Agentworks::Journal.new(journal).memory.sessions[session].taken
+  end
+
+  def test_one_that_was_moved_away_is_missed_and_a_file_in_its_place_is_left_alone
+    first = owned_journal
+    File.rename(journal, "#{journal}.moved")
+    assert_equal :journal_failed, first.claim('planner', 'local').reason
+    second = owned_journal
+    before = as_it_is
+    assert_equal :journal_failed, first.claim('planner', 'local').reason
+    first.close
+    assert_equal :agent_closed, first.claim('planner', 'local').reason
+    assert_equal before, as_it_is
+    second.close
+  end
+
+  def test_a_journal_that_is_a_link_stays_one
+    FileUtils.mkdir(File.join(@folder, 'elsewhere'))
+    File.symlink(File.join('elsewhere', 'journal'), journal)
+    owned_journal.close
+    assert File.symlink?(journal)
+    assert_equal %w[planner local], Agentworks::Journal.new(File.join(@folder, 'elsewhere', 'journal')).memory.owner
   end
 
   private
 
   def journal
     File.join(@folder, 'journal')
+  end
+
+  def owned_journal
+    Agentworks::Journal.new(journal).tap { |it| assert_nil it.claim('planner', 'local') }
+  end
+
+  # Any write, and any other file in its place, makes it another.
+  def as_it_is
+    there = File.stat(journal)
+    [there.ino, there.mtime, File.read(journal)]
   end
 
   def ledger
@@ -165,22 +242,29 @@ class JournalTest < AgentTest
     agent.instance_variable_get(:@live).journal
   end
 
+  def start(role, agent, count, out: File::NULL)
+    arguments = [role, JSON.generate(Stage.credentials(agent)), journal, File.join(@folder, 'ledger'), count.to_s]
+    @pid = Process.spawn(RbConfig.ruby, '-w', PROGRAM, *arguments, out: out)
+  end
+
+  def kill
+    Process.kill(:KILL, @pid)
+    Process.wait(@pid)
+    @pid = nil
+  end
+
   # Lets the program do some steps, kills it in the midst of the next, and so on; then lets it come to its end.
   def run_and_kill(role, agent, count)
-    arguments = [role, JSON.generate(Stage.credentials(agent)), journal, File.join(@folder, 'ledger'), count.to_s]
-    life = ->(steps) { @pid = Process.spawn(RbConfig.ruby, '-w', PROGRAM, *arguments, out: steps) }
     KILLS.times do
       steps, output = IO.pipe
-      life.call(output)
+      start(role, agent, count, out: output)
       output.close
       rand(5..60).times { steps.gets }
-      Process.kill(:KILL, @pid)
-      Process.wait(@pid)
+      kill
       steps.close
-      @pid = nil
       @lives += 1
     end
-    life.call(File::NULL)
+    start(role, agent, count)
     Process.wait(@pid)
     @pid = nil
   end

@@ -1,6 +1,22 @@
 // The journal of an agent as a file: what is noted is remembered at once and written with the next commit, before anything that
-// depends on it leaves the process. What the records mean is in `journal-records.ts`; when they are made, in `session-journal.ts`.
-import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from "node:fs";
+// depends on it leaves the process. Until the broker has said who this is the file is only read: it may be another process's.
+// What the records mean is in `journal-records.ts`; when they are made, in `session-journal.ts`.
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { limits } from "../../../protocol/wire/limits.ts";
 import { noop } from "./deferred.ts";
 import { AgentworksError, clientError } from "./error.ts";
@@ -18,39 +34,57 @@ function writeAll(file: number, text: string): number {
   return bytes.length;
 }
 
+/** Where the file is, or would be made: a link to it stays one, and leads to the file that is written. */
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+  const folder = realpathSync(dirname(path));
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  return isLink ? realPathOf(resolve(folder, readlinkSync(path))) : join(folder, basename(path));
+}
+
 export class Journal {
-  readonly memory: JournalMemory;
   /** Told once, when the file fails: from then on nothing may leave the process. */
   onFailure: (error: AgentworksError) => void = noop;
   readonly #path: string;
-  /** undefined: closed, or failed. */
+  #memory = new JournalMemory();
+  /** Tells the file that was read from what came of it; "": there was none. */
+  #read: string | undefined;
+  /** undefined: not claimed yet, closed, or failed. */
   #file: number | undefined;
+  #isOver = false;
   #bytes = 0;
   /** It is looked at whether rewriting it is worth while when it has grown past this. */
   #bytesMax = 0;
   #unwritten: string[] = [];
 
-  /**
-   * Reads what earlier lives wrote, and begins a file of its own with what is left of that.
-   * Throws journal_damaged, journal_failed.
-   */
+  /** Reads what earlier lives wrote, and changes nothing. Throws journal_damaged, journal_failed. */
   constructor(path: string) {
     this.#path = path;
-    this.memory = JournalMemory.read(this.#read(), path);
     try {
-      this.#rewrite();
+      this.#path = realPathOf(path);
+      accessSync(dirname(this.#path), constants.W_OK);
+      this.#refresh();
     } catch (error) {
       throw this.#failure(error);
     }
   }
 
-  #read(): Uint8Array {
-    try {
-      return readFileSync(this.#path);
-    } catch (error) {
-      if (codeOf(error) === "ENOENT") return new Uint8Array();
-      throw this.#failure(error);
-    }
+  /** What the file said when it was claimed, and all that was noted since. */
+  get memory(): JournalMemory {
+    return this.#memory;
+  }
+
+  /** Reads the file, where it is not as it was read before. */
+  #refresh(): void {
+    const there = statSync(this.#path, { throwIfNoEntry: false });
+    const read = there === undefined ? "" : [there.dev, there.ino, there.size, there.mtimeMs].join(" ");
+    if (read === this.#read) return;
+    this.#memory = JournalMemory.read(read === "" ? new Uint8Array() : readFileSync(this.#path), this.#path);
+    this.#read = read;
   }
 
   #failure(cause: unknown): AgentworksError {
@@ -60,22 +94,35 @@ export class Journal {
     return clientError("journal_failed", detail, { cause });
   }
 
-  /** The broker has said who this is. @returns journal_mismatch when the journal is another's */
-  claim({ agent, account }: Owner): AgentworksError | undefined {
-    const { owner } = this.memory;
-    if (owner === undefined) {
-      this.memory.owner = { agent, account };
-      this.#unwritten.push(this.memory.head);
-    } else if (owner.agent !== agent || owner.account !== account) {
-      const detail = `The journal ${this.#path} is that of ${owner.agent} (account ${owner.account}), and this is ${agent} (account ${account}). Give each agent a journal of its own.`;
-      return clientError("journal_mismatch", detail);
+  /**
+   * The broker has said who this is: now the file is this process's, and begun anew with what is left of what it says.
+   * @returns why it cannot be: journal_mismatch when it is another agent's, journal_damaged, journal_failed
+   */
+  claim(owner: Owner): AgentworksError | undefined {
+    if (this.#isOver) return clientError("agent_closed");
+    try {
+      if (this.#file === undefined) this.#refresh();
+      else this.#beInPlace(this.#file);
+      this.#own(owner);
+      if (this.#file === undefined) this.#rewrite();
+      return undefined;
+    } catch (error) {
+      return this.#failure(error);
     }
-    return undefined;
+  }
+
+  #own({ agent, account }: Owner): void {
+    const { owner } = this.#memory;
+    if (owner !== undefined && (owner.agent !== agent || owner.account !== account)) {
+      const detail = `The journal ${this.#path} is that of ${owner.agent} (account ${owner.account}), and this is ${agent} (account ${account}). Give each agent a journal of its own.`;
+      throw clientError("journal_mismatch", detail);
+    }
+    this.#memory.owner = { agent, account };
   }
 
   /** It is remembered, and written with the next commit. */
   note(record: JournalRecord): void {
-    if (this.#file !== undefined && this.memory.apply(record)) this.#unwritten.push(lineOf(record));
+    if (this.#file !== undefined && this.#memory.apply(record)) this.#unwritten.push(lineOf(record));
   }
 
   /** Writes what was noted. @returns false: it is not written, and nothing that depends on it may happen */
@@ -85,6 +132,8 @@ export class Journal {
     try {
       this.#bytes += writeAll(this.#file, this.#unwritten.join(""));
       this.#unwritten = [];
+      // What was written to a file that has no name any more, no life after this one reads.
+      if (fstatSync(this.#file).nlink === 0) this.#beInPlace(this.#file);
       if (this.#bytes > this.#bytesMax) this.#compact();
       return true;
     } catch (error) {
@@ -97,6 +146,7 @@ export class Journal {
   /** What was noted is written; what comes later is not kept. */
   close(): void {
     this.commit();
+    this.#isOver = true;
     this.#release();
   }
 
@@ -107,20 +157,20 @@ export class Journal {
 
   #compact(): void {
     let live = 0;
-    for (const text of this.memory.text()) live += Buffer.byteLength(text);
+    for (const text of this.#memory.text()) live += Buffer.byteLength(text);
     if (live * 2 <= this.#bytes) this.#rewrite();
     this.#bytesMax = Math.max(limits.journalBytesMin, live * 2);
   }
 
   /** Renaming leaves the whole old file or the whole new one, and another process that still has the old one alone with it. */
   #rewrite(): void {
-    if (this.#isTaken()) throw clientError("superseded", `Another process has opened the journal ${this.#path}.`);
+    if (this.#file !== undefined) this.#beInPlace(this.#file);
     const fresh = `${this.#path}.new`;
     const file = openSync(fresh, "w", nobodyElse);
     let bytes = 0;
     try {
       let chunk = "";
-      for (const text of this.memory.text()) {
+      for (const text of this.#memory.text()) {
         chunk += text;
         if (chunk.length < chunkCharsMax) continue;
         bytes += writeAll(file, chunk);
@@ -139,10 +189,12 @@ export class Journal {
     this.#bytesMax = Math.max(limits.journalBytesMin, bytes * 2);
   }
 
-  /** Whether the file by that name is not the one that is open here. One that is gone is made again. */
-  #isTaken(): boolean {
-    if (this.#file === undefined) return false;
+  /** Throws where the file by that name is not the one that is open here. */
+  #beInPlace(file: number): void {
     const there = statSync(this.#path, { throwIfNoEntry: false });
-    return there !== undefined && there.ino !== fstatSync(this.#file).ino;
+    const here = fstatSync(file);
+    if (there?.ino === here.ino && there.dev === here.dev) return;
+    const detail = `The journal ${this.#path} was replaced or taken away while this process wrote it. A journal belongs to one process at a time.`;
+    throw clientError("journal_failed", detail);
   }
 }

@@ -6,27 +6,34 @@ require_relative 'protocol/limits'
 
 module Agentworks
   # The journal of an agent as a file: what is noted is remembered at once and written with the next commit, before anything that depends on it
-  # leaves the process. What the records mean is in `journal_records.rb`; when they are made, in `session_journal.rb`.
+  # leaves the process. Until the broker has said who this is the file is only read: it may be another process's. What the records mean is in
+  # `journal_records.rb`; when they are made, in `session_journal.rb`.
   # Everything here happens with the lock held.
   class Journal
     NOBODY_ELSE = 0o600
     CHUNK_BYTES = 1024 * 1024
     private_constant :NOBODY_ELSE, :CHUNK_BYTES
 
-    # @return [JournalMemory]
+    # @return [JournalMemory] what the file said when it was claimed, and all that was noted since
     attr_reader :memory
 
-    # Reads what earlier lives wrote, and begins a file of its own with what is left of that.
+    # Reads what earlier lives wrote, and changes nothing before `claim`.
     # @raise [Error] :journal_damaged, :journal_failed
     def initialize(path)
       @path = path
+      # nil: not claimed yet, closed, or failed.
       @file = nil
+      @over = false
       @bytes = 0
       # It is looked at whether rewriting it is worth while when it has grown past this.
       @bytes_max = 0
       @unwritten = []
-      @memory = JournalMemory.read(read, path)
-      rewrite
+      # Tells the file that was read from what came of it; []: there was none.
+      @read = nil
+      # A link to the file stays one, and leads to the file that is written.
+      @path = File.realdirpath(path)
+      need_folder(File.dirname(@path))
+      refresh
     rescue SystemCallError, IOError => e
       raise failure(e)
     end
@@ -36,21 +43,17 @@ module Agentworks
       @on_failure = block
     end
 
-    # The broker has said who this is.
-    # @return [Error, nil] journal_mismatch when the journal is another's
+    # The broker has said who this is: now the file is this process's, and begun anew with what is left of what it says.
+    # @return [Error, nil] why it cannot be: journal_mismatch when it is another agent's, journal_damaged, journal_failed
     def claim(agent, account)
-      owner = @memory.owner
-      if owner.nil?
-        @memory.owner = [agent, account]
-        @unwritten << @memory.head
-        nil
-      elsif owner != [agent, account]
-        Errors.client(
-          :journal_mismatch,
-          "The journal #{@path} is that of #{owner[0]} (account #{owner[1]}), and this is #{agent} (account #{account}). Give each agent " \
-          'a journal of its own.'
-        )
-      end
+      return Errors.client(:agent_closed) if @over
+
+      @file ? be_in_place : refresh
+      own([agent, account])
+      rewrite if @file.nil?
+      nil
+    rescue SystemCallError, IOError, Error => e
+      e.is_a?(Error) ? e : failure(e)
     end
 
     # It is remembered, and written with the next commit.
@@ -66,6 +69,8 @@ module Agentworks
 
       @bytes += write_all(@file, @unwritten.join)
       @unwritten.clear
+      # What was written to a file that has no name any more, no life after this one reads.
+      be_in_place if @file.stat.nlink.zero?
       compact if @bytes > @bytes_max
       true
     rescue SystemCallError, IOError, Error => e
@@ -77,15 +82,44 @@ module Agentworks
     # What was noted is written; what comes later is not kept.
     def close
       commit
+      @over = true
       release
     end
 
     private
 
-    def read
-      File.binread(@path)
+    def need_folder(path)
+      File.stat(path)
+      raise Errno::EACCES, path unless File.writable?(path)
+    end
+
+    # Reads the file, where it is not as it was read before.
+    def refresh
+      there = stat
+      read = there.nil? ? [] : [there.dev, there.ino, there.size, there.mtime]
+      return if read == @read
+
+      @memory = JournalMemory.read(there.nil? ? '' : File.binread(@path), @path)
+      @read = read
+    end
+
+    # @return [File::Stat, nil] of the file by that name
+    def stat
+      File.stat(@path)
     rescue Errno::ENOENT
-      ''
+      nil
+    end
+
+    def own(owner)
+      its = @memory.owner
+      if its && its != owner
+        raise Errors.client(
+          :journal_mismatch,
+          "The journal #{@path} is that of #{its[0]} (account #{its[1]}), and this is #{owner[0]} (account #{owner[1]}). Give each agent " \
+          'a journal of its own.'
+        )
+      end
+      @memory.owner = owner
     end
 
     def failure(cause)
@@ -114,7 +148,7 @@ module Agentworks
 
     # Renaming leaves the whole old file or the whole new one, and another process that still has the old one alone with it.
     def rewrite
-      raise Errors.client(:superseded, "Another process has opened the journal #{@path}.") if taken?
+      be_in_place if @file
 
       fresh = "#{@path}.new"
       file = File.open(fresh, File::WRONLY | File::CREAT | File::TRUNC, NOBODY_ELSE)
@@ -143,11 +177,16 @@ module Agentworks
       bytes + write_all(file, chunk)
     end
 
-    # Whether the file by that name is not the one that is open here. One that is gone is made again.
-    def taken?
-      @file && File.stat(@path).ino != @file.stat.ino
-    rescue Errno::ENOENT
-      false
+    # Raises where the file by that name is not the one that is open here.
+    def be_in_place
+      here = @file.stat
+      there = stat
+      return if there && [there.dev, there.ino] == [here.dev, here.ino]
+
+      raise Errors.client(
+        :journal_failed,
+        "The journal #{@path} was replaced or taken away while this process wrote it. A journal belongs to one process at a time."
+      )
     end
   end
 end
