@@ -358,6 +358,7 @@ class Lives(AgentTest):
         planner = await self.connect("planner")
         options = self.options("follower")
         program = await Program.start(options, "read")
+        self.addAsyncCleanup(program.kill)
         session = await soon(planner.open("follower", wait_ms=10_000))
         got: List[Any] = []
 
@@ -384,6 +385,7 @@ class Lives(AgentTest):
         await soon(read_until(10))
         await program.kill()
         program = await Program.start(options, "read")
+        self.addAsyncCleanup(program.kill)
         await soon(session.send(10))
         await soon(read_until(11))
         self.assertEqual(got, [(n, False) for n in range(11)])
