@@ -75,6 +75,8 @@ class JournalTest < AgentTest
     analyst = connect('analyst8', recover: true, journal: journal)
     began = Thread::Queue.new
     analyst.handle('slow') { |_, task| (began << task) && task.wait_cancelled }
+    may_answer = Thread::Queue.new
+    planner.handle('later') { may_answer.pop && 'answered' }
     here, there = session_between(planner, analyst)
     3.times { |n| here.send_message(n) }
     assert_equal [0, 1], take(there.messages, 2).map(&:content)
@@ -87,7 +89,6 @@ class JournalTest < AgentTest
     analyst.close
     assert_equal 0o600, File.stat(journal).mode & 0o777
 
-    planner.handle('later') { 'answered' }
     again = connect('analyst8', recover: true, journal: journal)
     performed = nil
     again.handle('slow') { |input, performance| (performed = performance) && input }
@@ -95,6 +96,7 @@ class JournalTest < AgentTest
     assert_equal [here.id, true, [asked.id], 1], [recovered.id, recovered.recovered?, recovered.requested, recovered.sent]
     assert_equal 2, recovered.messages.next(timeout: PATIENCE).content
     assert_equal ['input', true], [task.result(timeout: PATIENCE), performed.redelivered?]
+    may_answer << true
     assert_equal 'answered', recovered.request('later', 1, task_id: asked.id).result(timeout: PATIENCE)
     recovered.close('done')
     assert_equal 'done', here.wait_closed(timeout: PATIENCE).reason
