@@ -170,9 +170,9 @@ class JournalTest < AgentTest
   end
 
   def test_a_journal_that_was_removed_ends_the_agent
-    planner = connect('planner11', recover: true, journal: journal)
-    connect('analyst11')
-    session = planner.open('analyst11')
+    planner = connect('planner14', recover: true, journal: journal)
+    connect('analyst14')
+    session = planner.open('analyst14')
     File.delete(journal)
     assert_equal(:journal_failed, reason_of { session.send_message('not kept') })
     assert_match(/replaced or taken away .*one process at a time/, assert_raises(Agentworks::Error) { planner.join(timeout: PATIENCE) }.message)
