@@ -45,8 +45,8 @@ In another terminal, give an agent its identity and see how it connects:
 }
 
 /** A broker whose folder is gone goes on saying that things are stored: it must not. */
-async function untilLost({ folder, stateDir }: Broker, signal: AbortSignal): Promise<never> {
-  await folder.untilLost(signal);
+async function untilLost({ folder, stateDir }: Broker): Promise<never> {
+  await folder.untilLost();
   throw new Failure(
     `The state folder ${stateDir} was removed, moved away or taken while the broker ran, so nothing can be stored any more: it has ended. Put the folder back, or name another with --state, and start it again.`,
   );
@@ -78,7 +78,6 @@ await runCommand(async () => {
     stateDir: values.state,
     ...(clientCaFile === undefined ? {} : { clientCaFile }),
   });
-  const ending = new AbortController();
   try {
     const { agentsUrl, apiUrl, caFile, stateDir } = broker;
     const readyFile = values["ready-file"];
@@ -90,9 +89,8 @@ await runCommand(async () => {
       );
     }
     await greet(broker);
-    await Promise.race([stop, untilLost(broker, ending.signal)]);
+    await Promise.race([stop, untilLost(broker)]);
   } finally {
-    ending.abort();
     await broker.close();
   }
 });

@@ -140,20 +140,12 @@ export class StateFolder {
     return this.#noting;
   }
 
-  /**
-   * Resolves when the folder is this process's no more: removed, moved away, or taken. What is written then is lost. Looks every
-   * two seconds; never, once `signal` is aborted.
-   */
-  async untilLost(signal: AbortSignal): Promise<void> {
+  /** Resolves when the folder is this process's no more: removed, moved away, taken, or released. What is written then is lost. */
+  async untilLost(): Promise<void> {
     const { pid, started } = this.#lock.holder;
-    try {
-      for await (const _ of setInterval(lookEveryMs, undefined, { signal, ref: false })) {
-        const holder = (await readLock(this.#lockFile).catch(() => undefined))?.lock?.holder;
-        if (holder?.pid !== pid || holder.started !== started) return;
-      }
-    } catch {
-      // Nobody wants to know any more.
-      await new Promise(() => undefined);
+    for await (const _ of setInterval(lookEveryMs, undefined, { ref: false })) {
+      const holder = (await readLock(this.#lockFile).catch(() => undefined))?.lock?.holder;
+      if (holder?.pid !== pid || holder.started !== started) return;
     }
   }
 
