@@ -150,6 +150,12 @@ async def said(agent: agentworks.Agent) -> None:
     await soon(agent.agents())
 
 
+def as_it_is(path: Path) -> Tuple[int, int, str]:
+    """Any write, and any other file in its place, makes it another."""
+    there = path.stat()
+    return there.st_ino, there.st_mtime_ns, path.read_text()
+
+
 async def soon(awaitable: Awaitable[T]) -> T:
     """It, or the test has failed."""
     return await asyncio.wait_for(_await(awaitable), patience_s)
