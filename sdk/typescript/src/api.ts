@@ -129,8 +129,8 @@ export interface Agent extends AsyncDisposable {
   status(): AsyncIterableIterator<Status>;
   /**
    * Leaves in good order: refuses what is new, waits for running handlers, closes every session, waits until everything
-   * sent is stored, then closes the connection. Waits for the broker as long as it takes, and for no peer: an `open` that waits
-   * rejects with agent_draining.
+   * sent is stored, then closes the connection. Waits for the broker as long as it takes, and for no peer but one that
+   * leaves a whole window unread: what is behind that is not stored before it reads. An `open` that waits rejects with agent_draining.
    */
   drain(): Promise<void>;
   /** Leaves at once: everything pending rejects with agent_closed. */
@@ -219,7 +219,7 @@ export interface Session {
   pause(): void;
   resume(): void;
   /** Says that this side is done; what was sent before still arrives. Resolves when all that this side has
-   * said is stored, whatever the peer does. Running handlers are aborted. Messages that no reader is there for are dropped; readers
+   * said is stored: at once, but for a peer that leaves a whole window unread. Running handlers are aborted. Messages that no reader is there for are dropped; readers
    * that are there may read on, and the session ends when they have read everything or left (`return()`, as `break` does). */
   close(reason?: string): Promise<void>;
   /** Resolves, never rejects, when the session has ended: with the reason given to `close`, or of the failure. */
